@@ -1,0 +1,102 @@
+# Rollcall's commands. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+GO       ?= go
+FUZZTIME ?= 30s
+# What `make test` and `make cover` test; one package while working on it: make test PKG=./db
+PKG      ?= ./...
+# More flags for go test, for instance TESTFLAGS='-run TestRun -v'.
+TESTFLAGS ?=
+GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# A PostgreSQL server for everything that runs under it.
+PGTEST   := $(GO) run ./internal/pgtest/cmd/pgtest --
+
+# The version comes from git describe; go's own stamp fails where the clone belongs to another user.
+export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
+
+# The race detector needs cgo, and that a C compiler. Rollcall itself needs neither.
+CC_FOUND := $(shell cc=$$($(GO) env CC); command -v "$${cc%% *}" 2>/dev/null)
+RACE     := $(if $(CC_FOUND),-race)
+export CGO_ENABLED := $(if $(CC_FOUND),1,0)
+
+# Programs that the tests need, and the Debian package of each.
+PROGRAMS := postgres:postgresql pgbouncer:pgbouncer
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install what the tests need and the machine lacks (Debian, Ubuntu)
+	@PATH="$$PATH:/usr/sbin:$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tr '\n' ':')"; \
+	missing=; \
+	for entry in $(PROGRAMS); do \
+		command -v "$${entry%%:*}" >/dev/null 2>&1 || missing="$$missing $${entry##*:}"; \
+	done; \
+	if [ -z "$$missing" ]; then \
+		echo "deps: nothing is missing"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "deps: installing$$missing"; \
+		: 'RUNLEVEL=1 keeps the packages from starting their servers: the tests start their own.'; \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "deps: missing:$$missing; run: sudo apt-get install$$missing (or your system's like)"; \
+	fi
+
+.PHONY: build
+build: ## build the program into bin/rollcall, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rollcall .
+	@echo "build: bin/rollcall $(VERSION)"
+
+.PHONY: format
+format: ## check that the code is formatted
+	@files=$$(git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null || find . -name '*.go'); \
+	bad=$$(for f in $$files; do if [ -f "$$f" ]; then echo "$$f"; fi; done | xargs gofmt -l); \
+	if [ -n "$$bad" ]; then echo "format: run gofmt -w on:"; echo "$$bad"; exit 1; fi
+
+.PHONY: vet
+vet: ## run go vet
+	@$(GO) vet ./...
+
+.PHONY: lint
+lint: ## run golangci-lint (the first time, building it takes minutes)
+	@$(GOLANGCI_LINT) run ./...
+
+.PHONY: test
+test: deps format vet lint ## check the format, vet, lint, and run all tests on a real PostgreSQL
+	@start=$$(date +%s); how="with the race detector"; \
+	if [ -z "$(RACE)" ]; then \
+		how="WITHOUT the race detector"; \
+		echo "test: no C compiler ($$($(GO) env CC)): the race detector needs one, so the tests run without it"; \
+	fi; \
+	$(PGTEST) $(GO) test $(RACE) -shuffle=on -timeout=30m $(TESTFLAGS) $(PKG) || exit 1; \
+	echo "test: format, vet, lint and tests passed ($$how; the tests took $$(( $$(date +%s) - start )) s)"
+
+.PHONY: bench
+bench: deps ## run the benchmarks on a real PostgreSQL
+	@$(PGTEST) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout=60m $(TESTFLAGS) ./bench/...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@n=0; \
+	for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+			echo "fuzz: $$pkg $$target"; n=$$((n + 1)); \
+			$(PGTEST) $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done; \
+	echo "fuzz: $$n targets, $(FUZZTIME) each, found nothing"
+
+.PHONY: cover
+cover: deps ## run the tests and report which statements they reach
+	@$(PGTEST) $(GO) test -coverpkg=./... -coverprofile=cover.out $(TESTFLAGS) $(PKG) || exit 1; \
+	$(GO) tool cover -func=cover.out | tail -n 1; \
+	echo "cover: line by line: go tool cover -html=cover.out"
+
+.PHONY: clean
+clean: ## remove what these commands made
+	@rm -rf bin cover.out

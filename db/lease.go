@@ -1,0 +1,131 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+	"gorm.io/gorm"
+)
+
+// interrupted is the reason of a run whose process never said how it ended.
+const interrupted = "interrupted: the process ended, or lost its lease, before the run did"
+
+// errTaken ends an attempt at the lease that came too late.
+var errTaken = errors.New("the lease is held")
+
+// Acquire takes the lease for ttl, by the database's clock. A lease that has
+// expired is taken over only when the write transactions that were begun under it
+// have ended: its row carries their locks. A process that does not get that lock
+// within the connection's lock timeout is told that the lease is held.
+func (s *State) Acquire(ctx context.Context, holder string, ttl time.Duration) (reconcile.Permit, error) {
+	n, token := s.names, rand.Text()
+	err := s.transaction(ctx, func(tx *gorm.DB) error {
+		// Looking first spares a replica that stands by the writing. It is the UPDATE that decides.
+		var held bool
+		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM "+n.control+" WHERE table_name = ?"+
+			" AND (paused_at IS NOT NULL OR token IS NOT NULL AND expires_at > "+n.clock+"))", s.table).Scan(&held).Error
+		if err != nil {
+			return err
+		}
+		if held {
+			return errTaken
+		}
+		err = tx.Exec("INSERT INTO "+n.control+" (table_name) VALUES (?) ON CONFLICT DO NOTHING", s.table).Error
+		if err != nil {
+			return err
+		}
+		taken := tx.Exec("UPDATE "+n.control+" SET token = ?, holder = ?, acquired_at = "+n.clock+", expires_at = "+n.later+
+			" WHERE table_name = ? AND paused_at IS NULL AND (token IS NULL OR expires_at <= "+n.clock+")",
+			token, clean(holder), ttl.Microseconds(), s.table)
+		if taken.Error != nil {
+			return taken.Error
+		}
+		if taken.RowsAffected == 0 {
+			return errTaken
+		}
+		return tx.Exec("UPDATE "+n.runs+" SET outcome = ?, reason = ?, finished_at = "+n.clock+
+			" WHERE table_name = ? AND outcome = ? AND NOT dry_run",
+			string(reconcile.Failed), interrupted, s.table, string(Running)).Error
+	})
+	switch {
+	case err == nil:
+		s.ttl.Store(int64(ttl))
+		return reconcile.Permit{Token: token}, nil
+	case errors.Is(err, errTaken), isLockTimeout(err):
+		return reconcile.Permit{}, s.whyNot(ctx)
+	default:
+		return reconcile.Permit{}, fmt.Errorf("acquire the lease: %w", err)
+	}
+}
+
+// whyNot is the error of a lease that could not be had: the pause, or its holder.
+func (s *State) whyNot(ctx context.Context) error {
+	c, err := s.control(s.db(ctx))
+	if err != nil {
+		return fmt.Errorf("look who holds the lease: %w", s.fault(err))
+	}
+	if !time.Time(c.PausedAt).IsZero() {
+		return pausedError(text(c.PauseReason))
+	}
+	// Between the attempt and this look the lease may have ended. That is no
+	// reason to try again at once: the next schedule does.
+	holder := text(c.Holder)
+	if holder == "" {
+		holder = "another process"
+	}
+	return &reconcile.HeldError{Holder: holder, Until: time.Time(c.ExpiresAt)}
+}
+
+func pausedError(reason string) error {
+	if reason == "" {
+		return reconcile.ErrPaused
+	}
+	return fmt.Errorf("%w: %s", reconcile.ErrPaused, reason)
+}
+
+// Renew extends the lease to ttl from now. It changes the end alone, and so
+// does not wait for write transactions under way. A lease that has expired, but
+// that nobody has taken, is extended too.
+func (s *State) Renew(ctx context.Context, p reconcile.Permit, ttl time.Duration) error {
+	n := s.names
+	var renewed int64
+	err := s.transaction(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec("UPDATE "+n.control+" SET expires_at = "+n.later+" WHERE table_name = ? AND token = ? AND paused_at IS NULL",
+			ttl.Microseconds(), s.table, p.Token)
+		renewed = res.RowsAffected
+		return res.Error
+	})
+	if err != nil {
+		return fmt.Errorf("renew the lease: %w", err)
+	}
+	if renewed > 0 {
+		s.ttl.Store(int64(ttl))
+		return nil
+	}
+	c, err := s.control(s.db(ctx))
+	switch {
+	case err != nil:
+		return fmt.Errorf("renew the lease: %w", s.fault(err))
+	case !time.Time(c.PausedAt).IsZero():
+		return fmt.Errorf("renew the lease: %w", pausedError(text(c.PauseReason)))
+	default:
+		return fmt.Errorf("renew the lease: %w", reconcile.ErrFenced)
+	}
+}
+
+// Release ends the lease if it is still the permit's. It waits for the write
+// transactions under way, as a takeover does.
+func (s *State) Release(ctx context.Context, p reconcile.Permit) error {
+	err := s.transaction(ctx, func(tx *gorm.DB) error {
+		return tx.Exec("UPDATE "+s.names.control+" SET token = NULL, holder = NULL, acquired_at = NULL, expires_at = NULL"+
+			" WHERE table_name = ? AND token = ?", s.table, p.Token).Error
+	})
+	if err != nil {
+		return fmt.Errorf("release the lease: %w", err)
+	}
+	return nil
+}

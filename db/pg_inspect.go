@@ -1,0 +1,251 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// uniqueIndex is a unique index or exclusion constraint of the users table.
+type uniqueIndex struct {
+	name       string
+	columns    []string // "" stands for an expression
+	parts      []string // the expressions of each part, columns included
+	predicate  string   // of a partial index, else ""
+	deferrable bool
+	exclusion  bool
+}
+
+// foreignKey is a foreign key of another table that refers to the users table.
+type foreignKey struct {
+	table   string // quoted
+	columns []string
+	targets []string
+}
+
+// pgCatalog is what PostgreSQL says about the users table.
+type pgCatalog struct {
+	oid     uint32
+	ident   string // quoted and schema-qualified
+	columns []*column
+	indexes []uniqueIndex
+	refs    []foreignKey
+	checks  []string // names of check and foreign key constraints
+}
+
+// qualified quotes a table's name for SQL.
+func qualified(schema, name string) string {
+	if schema == "" {
+		return pgx.Identifier{name}.Sanitize()
+	}
+	return pgx.Identifier{schema, name}.Sanitize()
+}
+
+func readPGCatalog(ctx context.Context, conn *Conn, schema, name string) (*pgCatalog, error) {
+	if schema == "" {
+		schema = conn.Target.Schema
+	}
+	c := &pgCatalog{}
+	var kind string
+	err := conn.Pool.QueryRow(ctx, `SELECT c.oid, c.relkind::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = to_regclass($1)`, qualified(schema, name)).Scan(&c.oid, &kind, &c.ident)
+	if err == pgx.ErrNoRows { //nolint:errorlint // QueryRow returns it bare
+		return nil, noSuchTable(ctx, conn, schema, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for table %s: %w", name, pgError(err))
+	}
+	if kind != "r" && kind != "p" {
+		return nil, fmt.Errorf("%w: database.table: %s is %s: name the table behind it", ErrConfig, c.ident, relationKinds[kind])
+	}
+	if err := c.readColumns(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := c.readIndexes(ctx, conn); err != nil {
+		return nil, err
+	}
+	return c, c.readReferences(ctx, conn)
+}
+
+var relationKinds = map[string]string{
+	"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "i": "an index", "c": "a type",
+}
+
+func noSuchTable(ctx context.Context, conn *Conn, schema, name string) error {
+	rows, err := conn.Pool.Query(ctx, `SELECT CASE WHEN n.nspname = ANY (current_schemas(false)) THEN c.relname
+			ELSE n.nspname || '.' || c.relname END
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'rollcall')
+			AND n.nspname NOT LIKE 'pg\_%' ORDER BY 1 LIMIT 500`)
+	if err != nil {
+		return fmt.Errorf("list tables: %w", pgError(err))
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("list tables: %w", pgError(err))
+	}
+	full := name
+	if schema != "" {
+		full = schema + "." + name
+	}
+	switch near := reconcile.Nearest(full, tables); {
+	case near != "":
+		return fmt.Errorf("%w: database.table: there is no table %q: did you mean %q?", ErrConfig, full, near)
+	case len(tables) == 0:
+		return fmt.Errorf("%w: database.table: there is no table %q, nor any other that this role can see", ErrConfig, full)
+	default:
+		return fmt.Errorf("%w: database.table: there is no table %q; there are %s", ErrConfig, full,
+			strings.Join(tables[:min(len(tables), 20)], ", "))
+	}
+}
+
+func (c *pgCatalog) readColumns(ctx context.Context, conn *Conn) error {
+	rows, err := conn.Pool.Query(ctx, `WITH RECURSIVE base AS (
+			SELECT a.attnum, t.oid AS type, t.typtype, t.typbasetype, a.atttypmod AS typmod
+			FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+			WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+			UNION ALL
+			SELECT b.attnum, t.oid, t.typtype, t.typbasetype, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.typmod END
+			FROM base b JOIN pg_type d ON d.oid = b.type JOIN pg_type t ON t.oid = d.typbasetype
+			WHERE b.typtype = 'd')
+		SELECT a.attname, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
+			format_type(b.type, -1), b.typmod, t.typcategory::text, t.typtype::text,
+			CASE WHEN t.typelem <> 0 AND t.typcategory = 'A' THEN format_type(t.typelem, -1) ELSE '' END,
+			a.attnotnull OR dt.typnotnull, a.attgenerated <> '', a.attidentity <> '',
+			COALESCE(pg_get_expr(d.adbin, d.adrelid), dt.typdefault, '')
+		FROM pg_attribute a
+		JOIN pg_type dt ON dt.oid = a.atttypid
+		JOIN base b ON b.attnum = a.attnum AND b.typtype <> 'd'
+		JOIN pg_type t ON t.oid = b.type
+		LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+		WHERE a.attrelid = $1 ORDER BY a.attnum`, c.oid)
+	if err != nil {
+		return fmt.Errorf("read the columns of %s: %w", c.ident, pgError(err))
+	}
+	c.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (*column, error) {
+		var col column
+		var baseType, category, typtype, element string
+		var typmod int32
+		var identity bool
+		err := r.Scan(&col.name, &col.sqlType, &col.exactType, &baseType, &typmod, &category, &typtype, &element,
+			&col.notNull, &col.generated, &identity, &col.defaultTo)
+		col.quoted = pgx.Identifier{col.name}.Sanitize()
+		col.declared = col.exactType
+		col.hasValue = identity || col.generated || col.defaultTo != ""
+		col.describe(baseType, typmod, category, element)
+		return &col, err
+	})
+	if err != nil {
+		return fmt.Errorf("read the columns of %s: %w", c.ident, pgError(err))
+	}
+	return nil
+}
+
+// describe sets what follows from the base type, of a domain the innermost.
+func (c *column) describe(baseType string, typmod int32, category, element string) {
+	c.precision = 6
+	if category == "A" {
+		c.family, c.element = array, pgFamily(element)
+		return
+	}
+	c.family = pgFamily(baseType)
+	switch {
+	case c.family == textual && strings.HasPrefix(baseType, "character"), c.family == padded:
+		if typmod > 4 { // the length is stored with the size of its header
+			c.maxLength = int(typmod - 4)
+		}
+	case (c.family == timestamp || c.family == timestampTZ) && typmod >= 0:
+		c.precision = int(typmod)
+	}
+}
+
+func pgFamily(baseType string) family {
+	switch baseType {
+	case "character", "bpchar":
+		return padded
+	case "boolean":
+		return boolean
+	case "smallint", "integer", "bigint":
+		return integer
+	case "numeric", "real", "double precision":
+		return numeric
+	case "timestamp with time zone":
+		return timestampTZ
+	case "timestamp without time zone":
+		return timestamp
+	case "date":
+		return date
+	case "json", "jsonb":
+		return document
+	default:
+		return textual
+	}
+}
+
+func (c *pgCatalog) readIndexes(ctx context.Context, conn *Conn) error {
+	rows, err := conn.Pool.Query(ctx, `SELECT i.relname,
+			ARRAY(SELECT COALESCE(a.attname, '') FROM generate_series(1, x.indnkeyatts) k
+				LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k - 1] AND a.attnum > 0 ORDER BY k)::text[],
+			ARRAY(SELECT pg_get_indexdef(x.indexrelid, k, true) FROM generate_series(1, x.indnkeyatts) k ORDER BY k)::text[],
+			COALESCE(pg_get_expr(x.indpred, x.indrelid, true), ''), NOT x.indimmediate, x.indisexclusion
+		FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+		WHERE x.indrelid = $1 AND (x.indisunique OR x.indisexclusion) AND x.indislive ORDER BY i.relname`, c.oid)
+	if err != nil {
+		return fmt.Errorf("read the indexes of %s: %w", c.ident, pgError(err))
+	}
+	c.indexes, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (uniqueIndex, error) {
+		var x uniqueIndex
+		err := r.Scan(&x.name, &x.columns, &x.parts, &x.predicate, &x.deferrable, &x.exclusion)
+		return x, err
+	})
+	if err != nil {
+		return fmt.Errorf("read the indexes of %s: %w", c.ident, pgError(err))
+	}
+	return nil
+}
+
+func (c *pgCatalog) readReferences(ctx context.Context, conn *Conn) error {
+	rows, err := conn.Pool.Query(ctx, `SELECT f.conrelid = $1 OR f.contype = 'c', f.conname,
+			quote_ident(n.nspname) || '.' || quote_ident(r.relname),
+			ARRAY(SELECT quote_ident(a.attname) FROM unnest(f.conkey) WITH ORDINALITY k(n, o)
+				JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.n ORDER BY k.o)::text[],
+			ARRAY(SELECT quote_ident(a.attname) FROM unnest(f.confkey) WITH ORDINALITY k(n, o)
+				JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.n ORDER BY k.o)::text[],
+			f.contype = 'f' AND f.confrelid = $1
+		FROM pg_constraint f JOIN pg_class r ON r.oid = f.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+		WHERE (f.confrelid = $1 AND f.contype = 'f') OR (f.conrelid = $1 AND f.contype IN ('c', 'f')) ORDER BY f.conname`, c.oid)
+	if err != nil {
+		return fmt.Errorf("read the constraints of %s: %w", c.ident, pgError(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var own, refers bool
+		var name string
+		var f foreignKey
+		if err := rows.Scan(&own, &name, &f.table, &f.columns, &f.targets, &refers); err != nil {
+			return fmt.Errorf("read the constraints of %s: %w", c.ident, err)
+		}
+		if own {
+			c.checks = append(c.checks, name)
+		}
+		if refers {
+			c.refs = append(c.refs, f)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read the constraints of %s: %w", c.ident, pgError(err))
+	}
+	return nil
+}
+
+// keyIsUnique reports whether a whole, immediate unique index guards the key alone.
+func (c *pgCatalog) keyIsUnique(key string) bool {
+	return slices.ContainsFunc(c.indexes, func(x uniqueIndex) bool {
+		return !x.exclusion && !x.deferrable && x.predicate == "" && len(x.columns) == 1 && x.columns[0] == key
+	})
+}

@@ -1,0 +1,224 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// pgTable is a users table in PostgreSQL. Batches travel as one text array for
+// each column, unnested and cast to the column's type on the server: one shape of
+// statement for every type, far from the limit of 65,535 parameters, and the
+// database itself reads every value.
+type pgTable struct {
+	base
+	conn    *Conn
+	catalog *pgCatalog
+
+	compareSQL, confirmSQL, existsSQL string
+	insertSQL, insertPlainSQL         string
+	updateSQL, removeSQL              string
+}
+
+var _ Table = (*pgTable)(nil)
+
+func openPGTable(ctx context.Context, conn *Conn, cfg TableConfig) (*pgTable, error) {
+	catalog, err := readPGCatalog(ctx, conn, cfg.Schema, cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	t := &pgTable{base: base{cfg: cfg, all: catalog.columns, now: time.Now}, conn: conn, catalog: catalog}
+	if err := t.bind(); err != nil {
+		return nil, err
+	}
+	t.unique = catalog.keyIsUnique(t.key.name)
+	t.prepare()
+	return t, nil
+}
+
+// prepare writes the statements, which depend on the mapping alone.
+func (t *pgTable) prepare() {
+	key := "t." + t.key.quoted
+	deleted := "false"
+	if t.deletedAt != nil {
+		deleted = t.deletedSQL("t.")
+	}
+	read := []string{key + "::text", deleted}
+	for _, c := range t.columns {
+		read = append(read, "t."+c.quoted+"::text")
+	}
+	t.compareSQL = fmt.Sprintf("SELECT %s FROM %s t WHERE %s = ANY ($1::text[]::%s[])",
+		strings.Join(read, ", "), t.catalog.ident, key, t.key.sqlType)
+	t.existsSQL = fmt.Sprintf("SELECT %s::text FROM %s t WHERE %s = ANY ($1::text[]::%s[])",
+		key, t.catalog.ident, key, t.key.sqlType)
+
+	distinct := []string{"u.k"}
+	for i, c := range t.columns {
+		distinct = append(distinct, c.distinctSQL("t."+c.quoted, fmt.Sprintf("u.n%d", i)))
+	}
+	t.confirmSQL = fmt.Sprintf("SELECT %s FROM %s JOIN %s t ON %s = u.k::%s",
+		strings.Join(distinct, ", "), unnest("k", "n", len(t.columns), "", 0), t.catalog.ident, key, t.key.sqlType)
+
+	t.prepareInsert()
+	t.prepareUpdate(key)
+}
+
+func (t *pgTable) prepareInsert() {
+	names := []string{t.key.quoted}
+	values := []string{"u.k::" + t.key.sqlType}
+	for i, c := range t.columns {
+		names = append(names, c.quoted)
+		values = append(values, fmt.Sprintf("u.n%d::%s", i, c.sqlType))
+	}
+	for i, c := range t.onInsert {
+		names = append(names, c.quoted)
+		values = append(values, fmt.Sprintf("u.o%d::%s", i, c.sqlType))
+	}
+	absent := ""
+	if !t.unique {
+		absent = fmt.Sprintf(" WHERE NOT EXISTS (SELECT 1 FROM %s t WHERE t.%s = u.k::%s)",
+			t.catalog.ident, t.key.quoted, t.key.sqlType)
+	}
+	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s%s",
+		t.catalog.ident, strings.Join(names, ", "), strings.Join(values, ", "),
+		unnest("k", "n", len(t.columns), "o", len(t.onInsert)), absent)
+	t.insertSQL = fmt.Sprintf("%s ON CONFLICT DO NOTHING RETURNING %s::text", t.insertPlainSQL, t.key.quoted)
+}
+
+func (t *pgTable) prepareUpdate(key string) {
+	var set []string
+	where := []string{fmt.Sprintf("%s = u.k::%s", key, t.key.sqlType)}
+	same := append([]string{}, where...)
+	for i, c := range t.columns {
+		set = append(set, fmt.Sprintf("%s = u.n%d::%s", c.quoted, i, c.sqlType))
+		where = append(where, fmt.Sprintf("t.%s::text IS NOT DISTINCT FROM u.o%d", c.quoted, i))
+		same = append(same, "NOT ("+c.distinctSQL("t."+c.quoted, fmt.Sprintf("u.n%d", i))+")")
+	}
+	if i := t.versionColumn(); i >= 0 {
+		c := t.columns[i]
+		where = append(where, fmt.Sprintf("(t.%[1]s IS NULL OR t.%[1]s <= u.n%[2]d::%[3]s)", c.quoted, i, c.sqlType))
+	}
+	if t.deletedAt != nil {
+		where = append(where, "NOT ("+t.deletedSQL("t.")+")")
+	}
+	t.updateSQL = fmt.Sprintf("UPDATE %s t SET %s FROM %s WHERE %s RETURNING %s::text",
+		t.catalog.ident, strings.Join(set, ", "), unnest("k", "n", len(t.columns), "o", len(t.columns)),
+		strings.Join(where, " AND "), key)
+
+	for _, f := range t.catalog.refs {
+		joins := make([]string, len(f.columns))
+		for i := range f.columns {
+			joins[i] = fmt.Sprintf("r.%s = t.%s", f.columns[i], f.targets[i])
+		}
+		same = append(same, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, strings.Join(joins, " AND ")))
+	}
+	t.removeSQL = fmt.Sprintf("DELETE FROM %s t USING %s WHERE %s RETURNING %s::text",
+		t.catalog.ident, unnest("k", "n", len(t.columns), "", 0), strings.Join(same, " AND "), key)
+}
+
+// deletedSQL is the condition under which a row is soft-deleted: a time or a
+// text that is set, a flag that is true.
+func (t *pgTable) deletedSQL(prefix string) string {
+	if t.deletedAt.family == boolean {
+		return prefix + t.deletedAt.quoted + " IS TRUE"
+	}
+	return prefix + t.deletedAt.quoted + " IS NOT NULL"
+}
+
+// distinctSQL compares a stored value with a text that is cast to the column's
+// type. json and the geometric types have no equality of their own.
+func (c *column) distinctSQL(stored, text string) string {
+	switch {
+	case c.family == document:
+		return fmt.Sprintf("%s::jsonb IS DISTINCT FROM %s::jsonb", stored, text)
+	case c.family == timestamp, c.family == timestampTZ, c.family == numeric:
+		return fmt.Sprintf("%s IS DISTINCT FROM %s::%s", stored, text, c.exactType)
+	case c.sqlType == "xml", c.sqlType == "point", c.sqlType == "polygon", c.sqlType == "box",
+		c.sqlType == "line", c.sqlType == "lseg", c.sqlType == "path", c.sqlType == "circle":
+		return fmt.Sprintf("%s::text IS DISTINCT FROM %s::%s::text", stored, text, c.sqlType)
+	default:
+		return fmt.Sprintf("%s IS DISTINCT FROM %s::%s", stored, text, c.sqlType)
+	}
+}
+
+// unnest writes the rows of a batch, u(k, a0, a1, ..., b0, b1, ...), where
+// parameter $1 holds the keys and the following ones hold a column each.
+func unnest(key, a string, na int, b string, nb int) string {
+	params, names := []string{"$1::text[]"}, []string{key}
+	add := func(prefix string, n int) {
+		for i := range n {
+			params = append(params, fmt.Sprintf("$%d::text[]", len(params)+1))
+			names = append(names, fmt.Sprintf("%s%d", prefix, i))
+		}
+	}
+	add(a, na)
+	add(b, nb)
+	return fmt.Sprintf("unnest(%s) AS u(%s)", strings.Join(params, ", "), strings.Join(names, ", "))
+}
+
+// columnsOf turns rows of values into one array for each of n columns.
+func columnsOf[T any](rows []T, n int, values func(T) []*string) []any {
+	arrays := make([]any, n)
+	for i := range n {
+		array := make([]*string, len(rows))
+		for j, r := range rows {
+			array[j] = values(r)[i]
+		}
+		arrays[i] = array
+	}
+	return arrays
+}
+
+// Scan streams every row's key.
+func (t *pgTable) Scan(ctx context.Context, visit func(reconcile.Key) error) error {
+	tx, err := t.conn.Pool.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return pgError(err)
+	}
+	defer rollback(ctx, tx)
+	// With row_security off PostgreSQL refuses to answer rather than hide rows.
+	if _, err := tx.Exec(ctx, "SET LOCAL row_security = off"); err != nil {
+		return pgError(err)
+	}
+	deleted := "false"
+	if t.deletedAt != nil {
+		deleted = t.deletedSQL("")
+	}
+	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s::text, %s FROM %s", t.key.quoted, deleted, t.catalog.ident))
+	if err != nil {
+		return pgError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		raw := rows.RawValues()
+		k := reconcile.Key{ID: keyText(t.key, raw[0]), SoftDeleted: isTrue(raw[1])}
+		if err := visit(k); err != nil {
+			return err
+		}
+	}
+	return pgError(rows.Err())
+}
+
+// isTrue reads a boolean of either wire format.
+func isTrue(raw []byte) bool {
+	return len(raw) == 1 && (raw[0] == 't' || raw[0] == 1)
+}
+
+// keyText is a key as Clerk writes it: char(n) pads its values with spaces.
+func keyText(key *column, raw []byte) string {
+	if key.family == padded {
+		return strings.TrimRight(string(raw), " ")
+	}
+	return string(raw)
+}
+
+// rollback ends a transaction that did not commit, even after a cancellation.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = tx.Rollback(ctx) // after a commit it says so, which is no news
+}

@@ -1,0 +1,203 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// sqliteError tells an error of SQLite by what the caller can do about it.
+func sqliteError(err error) error {
+	var e *sqlite3.Error
+	if err == nil || !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.CONSTRAINT, sqlite3.MISMATCH, sqlite3.TOOBIG:
+		message := e.Error()
+		return &reconcile.RowError{Code: fmt.Sprintf("SQLITE_%d", e.ExtendedCode()),
+			Conflict: isUniqueViolation(err), Constraint: failedConstraint(message), Message: message, Err: err}
+	case sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR:
+		return fmt.Errorf("%w: %w", reconcile.ErrUnavailable, err)
+	}
+	return err
+}
+
+// failedConstraint reads what SQLite names: "UNIQUE constraint failed: users.email".
+func failedConstraint(message string) string {
+	const phrase = "constraint failed: "
+	if i := strings.LastIndex(message, phrase); i >= 0 {
+		return message[i+len(phrase):]
+	}
+	return ""
+}
+
+func isUniqueViolation(err error) bool {
+	var e *sqlite3.Error
+	return errors.As(err, &e) && (e.ExtendedCode() == sqlite3.CONSTRAINT_UNIQUE ||
+		e.ExtendedCode() == sqlite3.CONSTRAINT_PRIMARYKEY || e.ExtendedCode() == sqlite3.CONSTRAINT_ROWID)
+}
+
+// write runs f in a transaction that begins with the fence.
+func (t *sqliteTable) write(ctx context.Context, p reconcile.Permit, f func(*sql.Tx) error) error {
+	state := t.cfg.State
+	if state != nil && !state.shares(t.conn) {
+		if err := state.Check(ctx, p); err != nil {
+			return err
+		}
+	}
+	tx, err := t.conn.SQL.BeginTx(ctx, nil)
+	if err != nil {
+		return sqliteError(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if state != nil && state.shares(t.conn) {
+		if err := state.fenceSQL(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	if err := f(tx); err != nil {
+		return err
+	}
+	return sqliteError(tx.Commit())
+}
+
+func args(id string, values ...[]*string) []any {
+	out := []any{id}
+	for _, v := range slices.Concat(values...) {
+		out = append(out, v)
+	}
+	return out
+}
+
+// Insert makes rows in one transaction. SQLite refuses a row without ending
+// the transaction, so that every refusal is told by its row.
+func (t *sqliteTable) Insert(ctx context.Context, p reconcile.Permit, users []reconcile.User) ([]reconcile.InsertResult, error) {
+	rows, index, results, err := t.newRows(users)
+	if err != nil || len(rows) == 0 {
+		return results, err
+	}
+	err = t.write(ctx, p, func(tx *sql.Tx) error {
+		insert, err := tx.PrepareContext(ctx, t.insertSQL)
+		if err != nil {
+			return sqliteError(err)
+		}
+		defer func() { _ = insert.Close() }()
+		for i, r := range rows {
+			result, err := t.insertRow(ctx, tx, insert, r)
+			if err != nil {
+				return err
+			}
+			results[index[i]] = result
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("insert rows: %w", err)
+	}
+	return results, nil
+}
+
+func (t *sqliteTable) insertRow(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, r row) (reconcile.InsertResult, error) {
+	res, err := insert.ExecContext(ctx, args(r.user.ID, r.compared, r.onInsert)...)
+	var refusal *reconcile.RowError
+	switch err := sqliteError(err); {
+	case errors.As(err, &refusal):
+		return reconcile.InsertResult{Outcome: reconcile.Refused, Err: refusal}, nil
+	case err != nil:
+		return reconcile.InsertResult{}, err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return reconcile.InsertResult{}, err
+	}
+	var there bool
+	err = tx.QueryRowContext(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s = ?)", t.catalog.ident, t.key.quoted), r.user.ID).Scan(&there)
+	if err != nil {
+		return reconcile.InsertResult{}, sqliteError(err)
+	}
+	if there {
+		return reconcile.InsertResult{Outcome: reconcile.Existed}, nil
+	}
+	return reconcile.InsertResult{Outcome: reconcile.Collided}, nil
+}
+
+// Update writes the compared columns of rows that still hold what was read.
+func (t *sqliteTable) Update(ctx context.Context, p reconcile.Permit, users []reconcile.User, at []reconcile.Version) ([]bool, error) {
+	done := make([]bool, len(users))
+	if len(users) == 0 || len(t.columns) == 0 {
+		return done, nil
+	}
+	var set []string
+	where := []string{t.key.quoted + " = ?1", "NOT (" + t.deletedSQL() + ")"}
+	for i, c := range t.columns {
+		set = append(set, fmt.Sprintf("%s = ?%d", c.quoted, i+2))
+		where = append(where, fmt.Sprintf("CAST(%s AS TEXT) IS ?%d", c.quoted, i+2+len(t.columns)))
+	}
+	version := t.versionColumn()
+	if version >= 0 {
+		c := t.columns[version]
+		if c.timeLayout == "" || strings.HasPrefix(c.timeLayout, "2006-01-02") {
+			where = append(where, fmt.Sprintf("(%[1]s IS NULL OR %[1]s <= ?%[2]d)", c.quoted, version+2))
+		}
+	}
+	statement := fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.catalog.ident, strings.Join(set, ", "), strings.Join(where, " AND "))
+	err := t.write(ctx, p, func(tx *sql.Tx) error {
+		for i := range users {
+			res, err := tx.ExecContext(ctx, statement, args(users[i].ID, t.compared(&users[i]), at[i])...)
+			if err != nil {
+				return sqliteError(err)
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			done[i] = n > 0
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("update rows: %w", err)
+	}
+	return done, nil
+}
+
+// Remove deletes rows that are as this run inserted them and that nothing refers to.
+func (t *sqliteTable) Remove(ctx context.Context, p reconcile.Permit, users []reconcile.User) ([]bool, error) {
+	done := make([]bool, len(users))
+	where := []string{t.key.quoted + " = ?1"}
+	for i, c := range t.columns {
+		where = append(where, fmt.Sprintf("%s IS ?%d", c.quoted, i+2))
+	}
+	for _, f := range t.catalog.refs {
+		joins := make([]string, len(f.columns))
+		for i := range f.columns {
+			joins[i] = fmt.Sprintf("r.%s = %s.%s", f.columns[i], t.catalog.ident, f.targets[i])
+		}
+		where = append(where, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, strings.Join(joins, " AND ")))
+	}
+	statement := fmt.Sprintf("DELETE FROM %s WHERE %s", t.catalog.ident, strings.Join(where, " AND "))
+	err := t.write(ctx, p, func(tx *sql.Tx) error {
+		for i := range users {
+			res, err := tx.ExecContext(ctx, statement, args(users[i].ID, t.compared(&users[i]))...)
+			if err != nil {
+				return sqliteError(err)
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			done[i] = n > 0
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("remove rows: %w", err)
+	}
+	return done, nil
+}

@@ -1,0 +1,275 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// TableConfig says which table is the application's users table and what its
+// columns hold.
+type TableConfig struct {
+	// Schema is "" for the connection's own search path.
+	Schema, Name string
+	Mapping      reconcile.Mapping
+	// ExistingOnly leaves out mapped columns that the table does not have, and
+	// columns for new rows that need no value. It is for the default mapping; a
+	// mapping that somebody wrote is taken at its word.
+	ExistingOnly bool
+	// State is asked for permission before each write; nil asks nobody.
+	State *State
+}
+
+// ErrConfig is wrapped by errors that only a change of the configuration
+// cures: a table or a column that does not exist.
+var ErrConfig = errors.New("the configuration does not fit the database")
+
+// OpenTable reads the table's description from the database and checks the
+// mapping against it. Every error that wraps ErrConfig names all its problems.
+func OpenTable(ctx context.Context, conn *Conn, cfg TableConfig) (Table, error) {
+	if conn.Dialect == Postgres {
+		return openPGTable(ctx, conn, cfg)
+	}
+	return openSQLiteTable(ctx, conn, cfg)
+}
+
+// Table is the application's users table, with what the operator's commands
+// need beyond reconciliation.
+type Table interface {
+	reconcile.Table
+	// Mapping is the mapping in use, which for the default one has only the
+	// columns that exist.
+	Mapping() reconcile.Mapping
+	// Check looks at the table for what would make writes fail, without writing.
+	Check(ctx context.Context) ([]Notice, error)
+	// Grants prints the GRANT statements that the policy needs.
+	Shape() Shape
+}
+
+// Shape is what a database role must be allowed to touch.
+type Shape struct {
+	Schema, Name string
+	Read         []string // columns that are read
+	Insert       []string // columns that new rows get
+	Update       []string // columns that are compared and may be updated
+	// Lock: the key has no unique index, so that inserts lock the table.
+	Lock bool
+}
+
+// Notice is something that Check found out.
+type Notice struct {
+	// Level is ok, warn or fail.
+	Level   string `json:"level"`
+	Subject string `json:"subject"`
+	Message string `json:"message"`
+	Cure    string `json:"cure,omitempty"`
+}
+
+// base is what both dialects' tables have in common.
+type base struct {
+	cfg       TableConfig
+	mapping   reconcile.Mapping
+	evaluator *reconcile.Evaluator
+	key       *column
+	columns   []mapped // parallel to mapping.Columns
+	onInsert  []mapped // parallel to mapping.OnInsert
+	deletedAt *column
+	unique    bool // the key has a unique index of its own
+	all       []*column
+	now       func() time.Time
+}
+
+// Name returns the table's name as the configuration writes it.
+func (b *base) Name() string {
+	if b.cfg.Schema != "" {
+		return b.cfg.Schema + "." + b.cfg.Name
+	}
+	return b.cfg.Name
+}
+
+// Mapping returns the mapping in use.
+func (b *base) Mapping() reconcile.Mapping { return b.mapping }
+
+// Shape returns what a role must be allowed to touch.
+func (b *base) Shape() Shape {
+	s := Shape{Schema: b.cfg.Schema, Name: b.cfg.Name, Lock: !b.unique}
+	s.Read = append(s.Read, b.key.name)
+	s.Insert = append(s.Insert, b.key.name)
+	for _, c := range b.columns {
+		s.Read = append(s.Read, c.name)
+		s.Insert = append(s.Insert, c.name)
+		s.Update = append(s.Update, c.name)
+	}
+	for _, c := range b.onInsert {
+		s.Insert = append(s.Insert, c.name)
+	}
+	if b.deletedAt != nil {
+		s.Read = append(s.Read, b.deletedAt.name)
+	}
+	return s
+}
+
+// bind matches the mapping with the columns that the table has.
+func (b *base) bind() error {
+	var problems []string
+	find := func(name, role string) *column {
+		for _, c := range b.all {
+			if c.name == name {
+				return c
+			}
+		}
+		names := make([]string, len(b.all))
+		for i, c := range b.all {
+			names[i] = c.name
+		}
+		hint := "its columns are " + strings.Join(names, ", ")
+		if near := reconcile.Nearest(name, names); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		problems = append(problems, fmt.Sprintf("%s: table %s has no column %q: %s", role, b.Name(), name, hint))
+		return nil
+	}
+	exists := func(name string) *column {
+		for _, c := range b.all {
+			if c.name == name {
+				return c
+			}
+		}
+		return nil
+	}
+
+	m := b.cfg.Mapping
+	b.mapping = reconcile.Mapping{Key: m.Key, DeletedAt: m.DeletedAt}
+	b.key = find(m.Key, "database.columns")
+	for _, c := range m.Columns {
+		if b.cfg.ExistingOnly && exists(c.Name) == nil {
+			continue
+		}
+		if col := find(c.Name, "database.columns"); col != nil {
+			b.mapping.Columns = append(b.mapping.Columns, c)
+			b.columns = append(b.columns, mapped{col, c.Truncate})
+		}
+	}
+	for _, c := range m.OnInsert {
+		if col := exists(c.Name); b.cfg.ExistingOnly && (col == nil || !col.notNull || col.hasValue) {
+			continue
+		}
+		if col := find(c.Name, "database.on_insert"); col != nil {
+			b.mapping.OnInsert = append(b.mapping.OnInsert, c)
+			b.onInsert = append(b.onInsert, mapped{col, c.Truncate})
+		}
+	}
+	if m.DeletedAt != "" {
+		b.deletedAt = find(m.DeletedAt, "database.deleted_at")
+	}
+	for _, c := range append(append([]mapped{}, b.columns...), b.onInsert...) {
+		if c.generated {
+			problems = append(problems, fmt.Sprintf(
+				"column %q is computed by the database and cannot be written: take it out of the configuration", c.name))
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%w: %s", ErrConfig, strings.Join(problems, "; "))
+	}
+	b.evaluator = reconcile.NewEvaluator(b.mapping)
+	return nil
+}
+
+// row is what one user's new row holds: the key, the compared columns and the
+// columns for new rows, rendered.
+type row struct {
+	user     *reconcile.User
+	compared []*string
+	onInsert []*string
+}
+
+// compared renders the compared columns of a user.
+func (b *base) compared(u *reconcile.User) []*string {
+	values := make([]*string, len(b.columns))
+	for i, c := range b.columns {
+		values[i] = c.encode(b.evaluator.Column(i, u))
+	}
+	return values
+}
+
+// newRow renders everything that an insert writes. The *RowError says why the
+// table cannot take it.
+func (b *base) newRow(u *reconcile.User) (row, *reconcile.RowError, error) {
+	r := row{user: u, compared: b.compared(u), onInsert: make([]*string, len(b.onInsert))}
+	for i, c := range b.columns {
+		if refusal := c.refuse(r.compared[i]); refusal != nil {
+			return r, refusal, nil
+		}
+	}
+	now := b.now()
+	for i, c := range b.onInsert {
+		v := b.evaluator.OnInsert(i, u)
+		if g := b.mapping.OnInsert[i].Generate; g != "" {
+			var err error
+			if v, err = generate(g, now); err != nil {
+				return r, nil, fmt.Errorf("generate %s for column %q: %w", g, c.name, err)
+			}
+		}
+		r.onInsert[i] = c.encode(v)
+		if refusal := c.refuse(r.onInsert[i]); refusal != nil {
+			return r, refusal, nil
+		}
+	}
+	return r, nil, nil
+}
+
+// newRows renders the rows of a batch. Those that the table cannot take are
+// already told in the results; index says where each row's user stands.
+func (b *base) newRows(users []reconcile.User) (rows []row, index []int, results []reconcile.InsertResult, err error) {
+	results = make([]reconcile.InsertResult, len(users))
+	for i := range users {
+		r, refusal, err := b.newRow(&users[i])
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if refusal != nil {
+			results[i] = reconcile.InsertResult{Outcome: reconcile.Refused, Err: refusal}
+			continue
+		}
+		rows = append(rows, r)
+		index = append(index, i)
+	}
+	return rows, index, results, nil
+}
+
+// differing returns which compared columns the program finds different.
+func (b *base) differing(stored, values []*string) []int {
+	var diff []int
+	for i, c := range b.columns {
+		if !c.same(stored[i], values[i]) {
+			diff = append(diff, i)
+		}
+	}
+	return diff
+}
+
+// setFields records the columns that differ, by index.
+func (b *base) setFields(c *reconcile.Comparison, columns []int) {
+	c.OnlyVolatile = len(columns) > 0
+	for _, i := range columns {
+		c.Fields = append(c.Fields, b.columns[i].name)
+		if !b.mapping.Columns[i].Volatile() {
+			c.OnlyVolatile = false
+		}
+	}
+}
+
+// versionColumn returns the index of the compared column that holds Clerk's
+// updated_at and nothing else, -1 where none does.
+func (b *base) versionColumn() int {
+	for i, c := range b.mapping.Columns {
+		if len(c.Expr.From) == 1 && c.Expr.From[0] == reconcile.AttributeUpdatedAt {
+			return i
+		}
+	}
+	return -1
+}

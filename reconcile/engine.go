@@ -1,0 +1,157 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Engine reconciles one users table with one Clerk instance. Its fields are
+// set once; Run may be called again and again.
+type Engine struct {
+	Source Source
+	Table  Table
+	// State is Rollcall's memory; nil for none: no history, no lease, and no cure but Insert.
+	State  State
+	Policy Policy
+	Guard  Guard
+	// Holder names this process in the lease.
+	Holder string
+	// Lease is how long another process waits before it takes over from one that died. Default 30 s.
+	Lease time.Duration
+	// Workers compare and write pages at the same time. Default 2.
+	Workers int
+	// Patience is how long one call to a database that is out of reach is repeated. Default 1 minute.
+	Patience time.Duration
+	// Log receives what happens; nil discards it.
+	Log *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Options are what one run is asked for.
+type Options struct {
+	Mode   Mode // "" is Full
+	DryRun bool
+	// IDs restricts the run to these users, however young they are; nil is everybody.
+	IDs []string
+	// Allow overrides guards for this run: how many rows of a kind it may write.
+	Allow map[Kind]int64
+	// OnFinding is called with every finding, one at a time; an error ends the run. May be nil.
+	OnFinding func(Finding) error
+	// OnProgress is called after every page, possibly from several goroutines. May be nil.
+	OnProgress func(Progress)
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Listed, Total int64 // users; Total is Clerk's own count
+	Found, Fixed  int64
+	Usage         Usage
+}
+
+// Errors that tell why a run ended, besides those of Source, Table and State.
+var (
+	// ErrAborted is wrapped when a guard stopped the run.
+	ErrAborted = errors.New("a guard stopped the run")
+	// ErrIncomplete is wrapped when the listing did not show as many users as Clerk counts.
+	ErrIncomplete = errors.New("incomplete listing")
+	// ErrTableFault is wrapped when row after row is refused for the same reason.
+	ErrTableFault = errors.New("the table refuses every row")
+	// ErrUnsupported is wrapped when the policy names a cure that cannot be had.
+	ErrUnsupported = errors.New("the policy cannot be carried out")
+)
+
+// Run makes one run. The report is never nil and tells the outcome; the error
+// is nil unless that is Failed or Aborted. A skipped run is no error.
+func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
+	if o.Mode == "" {
+		o.Mode = Full
+	}
+	started := e.now()
+	r := &run{Engine: e, o: o, report: newReport(newRunID(started), o.Mode, o.DryRun, started), log: e.Log}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	r.log = r.log.With("run_id", r.report.RunID)
+	usage := e.Source.Usage()
+
+	err := r.do(ctx)
+
+	used := e.Source.Usage().Sub(usage)
+	r.report.Clerk.Requests, r.report.Clerk.Retries, r.report.Clerk.RateLimited = used.Requests, used.Retries, used.RateLimited
+	r.report.FinishedAt = e.now().UTC()
+	r.conclude(err)
+	if closing := r.close(ctx, err == nil || errors.Is(err, ErrAborted)); closing != nil && err == nil {
+		err = closing
+		r.conclude(err)
+	}
+	switch r.report.Outcome {
+	case Failed, Aborted:
+		return r.report, err
+	default:
+		return r.report, nil
+	}
+}
+
+// conclude sets the outcome.
+func (r *run) conclude(err error) {
+	var held *HeldError
+	found, fixed := r.report.Found()
+	switch {
+	case errors.As(err, &held), errors.Is(err, ErrPaused):
+		r.report.Outcome = Skipped
+	case errors.Is(err, ErrAborted):
+		r.report.Outcome = Aborted
+	case err != nil:
+		r.report.Outcome = Failed
+	case found == 0:
+		r.report.Outcome = InSync
+	case found == fixed:
+		r.report.Outcome = Repaired
+	default:
+		r.report.Outcome = Drift
+	}
+	if err != nil {
+		r.report.Reason = err.Error()
+	}
+}
+
+func (e *Engine) now() time.Time {
+	if e.Now != nil {
+		return e.Now()
+	}
+	return time.Now()
+}
+
+func (e *Engine) lease() time.Duration {
+	if e.Lease > 0 {
+		return e.Lease
+	}
+	return 30 * time.Second
+}
+
+func (e *Engine) patience() time.Duration {
+	if e.Patience > 0 {
+		return e.Patience
+	}
+	return time.Minute
+}
+
+func (e *Engine) workers() int { return max(1, e.Workers) }
+
+// newRunID makes an id that sorts by time and that people can read aloud.
+func newRunID(t time.Time) string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails: it would end the program
+	return t.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(b[:])
+}
+
+// abortf is an error that says which guard stopped the run, and with which numbers.
+func abortf(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrAborted, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,264 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// list lets every user pass by and decides whether all were seen.
+func (r *run) list(ctx context.Context) error {
+	if r.o.IDs != nil {
+		return r.listIDs(ctx)
+	}
+	before, err := r.Source.Count(ctx)
+	if err != nil {
+		return fmt.Errorf("count Clerk's users: %w", err)
+	}
+	r.total = before
+	if err := r.pipeline(ctx, r.Source.List); err != nil {
+		return err
+	}
+	after, err := r.Source.Count(ctx)
+	if err != nil {
+		return fmt.Errorf("count Clerk's users: %w", err)
+	}
+	expected := min(before, after)
+	if short := expected - r.listed; float64(short) > 0.01*float64(expected) {
+		return fmt.Errorf("%w: Clerk listed %d users but counts %d: no row was judged as orphaned", ErrIncomplete, r.listed, expected)
+	}
+	r.report.Clerk.Complete = true
+	return nil
+}
+
+// listIDs lets only the users pass by that were asked for.
+func (r *run) listIDs(ctx context.Context) error {
+	for _, id := range r.o.IDs {
+		if !IsUserID(id) {
+			return fmt.Errorf("%q is no Clerk user id (user_...)", id)
+		}
+	}
+	r.total = int64(len(r.o.IDs))
+	return r.pipeline(ctx, func(ctx context.Context, page func(context.Context, []User) error) error {
+		for chunk := range slices.Chunk(r.o.IDs, lookupSize) {
+			users, err := r.Source.Lookup(ctx, chunk)
+			if err != nil {
+				return err
+			}
+			if err := page(ctx, users); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pipeline lists in the caller's goroutine while workers compare and write: a
+// page waits for the database, and not Clerk for both. The queue is as long as
+// there are workers, so that pages in flight bound the memory.
+func (r *run) pipeline(ctx context.Context, list func(context.Context, func(context.Context, []User) error) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pages := make(chan []User, r.workers())
+	var workers sync.WaitGroup
+	for range r.workers() {
+		workers.Go(func() {
+			for users := range pages {
+				if ctx.Err() != nil {
+					continue // drained, so that the lister is never stuck
+				}
+				if err := r.page(ctx, users); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	err := list(ctx, func(ctx context.Context, users []User) error {
+		select {
+		case pages <- users:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	close(pages)
+	workers.Wait()
+	// A worker's error comes before the lister's, which is only that it was stopped.
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if err != nil {
+		return fmt.Errorf("list users: %w", err)
+	}
+	return nil
+}
+
+// page judges one page of users.
+func (r *run) page(ctx context.Context, users []User) error {
+	r.mu.Lock()
+	r.listed += int64(len(users))
+	r.report.Clerk.Users = r.listed
+	for i := range users {
+		r.census.keys.mark(users[i].ID)
+	}
+	r.mu.Unlock()
+	if err := r.judgeUsers(ctx, users); err != nil {
+		return err
+	}
+	if r.o.OnProgress != nil {
+		r.o.OnProgress(r.progress())
+	}
+	return nil
+}
+
+func (r *run) progress() Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := Progress{Listed: r.listed, Total: max(r.total, r.listed), Usage: r.Source.Usage()}
+	p.Found, p.Fixed = r.report.Found()
+	return p
+}
+
+// judgeUsers compares users with their rows and does, or sets aside, what the
+// policy names.
+func (r *run) judgeUsers(ctx context.Context, users []User) error {
+	var comparisons []Comparison
+	err := r.try(ctx, func() (err error) { comparisons, err = r.Table.Compare(ctx, users); return err })
+	if err != nil {
+		return fmt.Errorf("compare with table %s: %w", r.Table.Name(), err)
+	}
+	policy := r.Policy
+	if r.o.IDs != nil {
+		policy.Grace = 0 // asked for by name: however young
+	}
+	var missing []User
+	now := r.now()
+	for i := range users {
+		u := &users[i]
+		v := Judge(u, comparisons[i], policy, now)
+		switch {
+		case v.Pending:
+			r.mu.Lock()
+			r.report.Pending++
+			r.mu.Unlock()
+		case v.Kind == "":
+		case v.Kind == Missing:
+			missing = append(missing, *u)
+		case v.Kind == Stale && v.Action == Update && !r.o.DryRun:
+			if err := r.setAsideStale(ctx, Finding{Kind: Stale, UserID: u.ID, Fields: v.Fields, CreatedAt: u.Created()}); err != nil {
+				return err
+			}
+		default:
+			f := Finding{Kind: v.Kind, UserID: u.ID, Fields: v.Fields, Detail: v.Detail, CreatedAt: u.Created()}
+			if v.Kind == Conflict {
+				f.HeldBy = u.ID
+			}
+			if err := r.emit(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+	return r.missingUsers(ctx, missing)
+}
+
+// missingUsers inserts, sets aside or reports users without a row.
+func (r *run) missingUsers(ctx context.Context, users []User) error {
+	switch {
+	case len(users) == 0:
+		return nil
+	case r.o.DryRun || r.Policy.Missing != Insert:
+		return r.reportMissing(ctx, users)
+	case r.guarded(Missing):
+		return r.withhold(ctx, users)
+	default:
+		return r.insert(ctx, users)
+	}
+}
+
+// reportMissing reports users without a row, and predicts which of them
+// another row would keep out.
+func (r *run) reportMissing(ctx context.Context, users []User) error {
+	var collisions []Collision
+	err := r.try(ctx, func() (err error) { collisions, err = r.Table.Foresee(ctx, users); return err })
+	if err != nil {
+		return fmt.Errorf("foresee conflicts: %w", err)
+	}
+	for i, u := range users {
+		f := Finding{Kind: Missing, UserID: u.ID, CreatedAt: u.Created()}
+		if c := collisions[i]; !c.IsZero() {
+			f.Kind, f.Constraint, f.HeldBy = Conflict, c.Constraint, c.HeldBy
+		}
+		if err := r.emit(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limit is how many rows of a kind this run may write; ok is false where
+// nothing bounds it.
+func (r *run) limit(k Kind) (n int64, ok bool) {
+	g := r.Guard
+	if r.o.Allow != nil {
+		g.Allow = r.o.Allow
+	}
+	return g.Limit(k, r.census.linked())
+}
+
+func (r *run) guarded(k Kind) bool {
+	_, ok := r.limit(k)
+	return ok
+}
+
+// withhold keeps missing users until their number is known. Once it is past
+// the guard, they are only reported.
+func (r *run) withhold(ctx context.Context, users []User) error {
+	limit, _ := r.limit(Missing)
+	for i := range users {
+		r.mu.Lock()
+		r.missing++
+		over := r.missing > limit
+		if !over {
+			r.withheld = append(r.withheld, users[i].ID)
+		}
+		r.mu.Unlock()
+		if over {
+			if err := r.emit(ctx, Finding{Kind: Missing, UserID: users[i].ID, CreatedAt: users[i].Created()}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// insertWithheld inserts the missing users that waited for their number to be known.
+func (r *run) insertWithheld(ctx context.Context) error {
+	if limit, ok := r.limit(Missing); ok && r.missing > limit {
+		for _, id := range r.withheld {
+			if err := r.emit(ctx, Finding{Kind: Missing, UserID: id}); err != nil {
+				return err
+			}
+		}
+		return abortf("%d users are missing, guard.max_inserted allows %d: nothing was inserted; --allow missing=%d lets one run do it",
+			r.missing, limit, r.missing)
+	}
+	for chunk := range slices.Chunk(r.withheld, lookupSize) {
+		users, err := r.Source.Lookup(ctx, chunk)
+		if err != nil {
+			return fmt.Errorf("look withheld users up: %w", err)
+		}
+		if err := r.insert(ctx, users); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordRejected records a row that the database refused, and ends the run when
+// row after row is refused for the same reason.
+func (r *run) recordRejected(ctx context.Context, u *User, refusal *RowError) error {
+	f := Finding{Kind: Rejected, UserID: u.ID, Constraint: refusal.Constraint, Detail: refusal.Message, CreatedAt: u.Created()}
+	return errors.Join(r.emit(ctx, f), r.strike(refusal))
+}

@@ -1,0 +1,162 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// setAsideStale keeps a stale row until their number is known. Once it is past
+// the guard, they are only reported.
+func (r *run) setAsideStale(ctx context.Context, f Finding) error {
+	limit, guarded := r.limit(Stale)
+	r.mu.Lock()
+	r.outdated++
+	over := guarded && r.outdated > limit
+	if !over {
+		r.stale = append(r.stale, f)
+	}
+	r.mu.Unlock()
+	if over {
+		return r.emit(ctx, f)
+	}
+	return nil
+}
+
+// updateStale updates the rows that differ, if the guard allows their number.
+func (r *run) updateStale(ctx context.Context) error {
+	if limit, guarded := r.limit(Stale); guarded && r.outdated > limit {
+		for _, f := range r.stale {
+			if err := r.emit(ctx, f); err != nil {
+				return err
+			}
+		}
+		return abortf("%d rows are stale, guard.max_updated (%s) allows %d of %d: nothing was updated; --allow stale=%d lets one run do it",
+			r.outdated, r.Guard.MaxUpdated, limit, r.census.linked(), r.outdated)
+	}
+	// A value that moves from one user to another blocks the second until the
+	// first has let go: whoever is blocked is tried again for as long as that helps.
+	waiting := make([]string, len(r.stale))
+	for i, f := range r.stale {
+		waiting[i] = f.UserID
+	}
+	for len(waiting) > 0 {
+		blocked, err := r.updateRound(ctx, waiting)
+		if err != nil {
+			return err
+		}
+		if len(blocked) == len(waiting) {
+			return r.reportBlocked(ctx, blocked)
+		}
+		waiting = waiting[:0]
+		for _, b := range blocked {
+			waiting = append(waiting, b.id)
+		}
+	}
+	return nil
+}
+
+// blockedUpdate is an update that a unique value of another row prevents.
+type blockedUpdate struct {
+	id      string
+	fields  []string
+	refusal *RowError
+}
+
+func (r *run) reportBlocked(ctx context.Context, blocked []blockedUpdate) error {
+	for _, b := range blocked {
+		err := r.emit(ctx, Finding{Kind: Stale, UserID: b.id, Fields: b.fields, Constraint: b.refusal.Constraint,
+			Detail: "another row holds a unique value: " + b.refusal.Message})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) updateRound(ctx context.Context, ids []string) (blocked []blockedUpdate, err error) {
+	for chunk := range slices.Chunk(ids, lookupSize) {
+		b, err := r.updateChunk(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		blocked = append(blocked, b...)
+	}
+	return blocked, nil
+}
+
+// updateChunk brings rows up to date. The order is what keeps older data from
+// overwriting newer: the rows are read, then their users fetched from Clerk,
+// then written where they still hold what was read.
+func (r *run) updateChunk(ctx context.Context, ids []string) ([]blockedUpdate, error) {
+	var versions []Version
+	if err := r.try(ctx, func() (err error) { versions, err = r.Table.Read(ctx, ids); return err }); err != nil {
+		return nil, fmt.Errorf("read stale rows: %w", err)
+	}
+	fresh, err := r.Source.Lookup(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("fetch stale users again: %w", err)
+	}
+	var comparisons []Comparison
+	if err := r.try(ctx, func() (err error) { comparisons, err = r.Table.Compare(ctx, fresh); return err }); err != nil {
+		return nil, fmt.Errorf("compare stale rows again: %w", err)
+	}
+	var updates []update
+	for i := range fresh {
+		version := versions[slices.Index(ids, fresh[i].ID)]
+		// Whoever is in order by now was cured by somebody else.
+		if v := Judge(&fresh[i], comparisons[i], Policy{Stale: Update}, r.now()); v.Kind == Stale && v.Action == Update && version != nil {
+			updates = append(updates, update{fresh[i], version, v.Fields})
+		}
+	}
+	return r.update(ctx, updates)
+}
+
+// update is one row that is to be written.
+type update struct {
+	user   User
+	at     Version
+	fields []string
+}
+
+// update is the one way by which rows of the users table change.
+func (r *run) update(ctx context.Context, updates []update) (blocked []blockedUpdate, err error) {
+	if len(updates) == 0 {
+		return nil, nil
+	}
+	users := make([]User, len(updates))
+	versions := make([]Version, len(updates))
+	for i, u := range updates {
+		users[i], versions[i] = u.user, u.at
+	}
+	var done []bool
+	err = r.try(ctx, func() (err error) { done, err = r.Table.Update(ctx, r.permit, users, versions); return err })
+	var refusal *RowError
+	switch {
+	case errors.As(err, &refusal) && len(updates) > 1:
+		half := len(updates) / 2
+		first, err := r.update(ctx, updates[:half])
+		if err != nil {
+			return nil, err
+		}
+		second, err := r.update(ctx, updates[half:])
+		return append(first, second...), err
+	case refusal != nil && refusal.Conflict:
+		return []blockedUpdate{{users[0].ID, updates[0].fields, refusal}}, nil
+	case refusal != nil:
+		return nil, r.recordRejected(ctx, &users[0], refusal)
+	case err != nil:
+		return nil, err
+	}
+	for i, u := range updates {
+		f := Finding{Kind: Stale, UserID: u.user.ID, Fields: u.fields, Fixed: done[i], CreatedAt: u.user.Created()}
+		if !done[i] {
+			f.Detail = "the row changed, or is newer than Clerk's data: the next run looks again"
+		}
+		if err := r.emit(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
