@@ -165,7 +165,7 @@ func clerkError(w http.ResponseWriter, status int, code string) {
 	_, _ = fmt.Fprintf(w, `{"errors":[{"code":%q,"message":"m","long_message":"secret@example.com"}],"clerk_trace_id":"trace1"}`, code)
 }
 
-// people makes n users, of which those at multiples of same share a millisecond with same-1 others.
+// people makes n users, of whom always so many in a row have the same millisecond.
 func people(n, same int) []fakeUser {
 	users := make([]fakeUser, n)
 	for i := range users {

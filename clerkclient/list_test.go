@@ -45,7 +45,7 @@ func wantAll(t *testing.T, seen map[string]bool, users []fakeUser) {
 	}
 }
 
-// every deletes, before the given requests, the user that the cursor names.
+// deleteCursor deletes, before the given requests, the user that the cursor names.
 func deleteCursor(at ...int) func(*fake, url.Values) {
 	return func(f *fake, q url.Values) {
 		for _, n := range at {

@@ -1,17 +1,13 @@
 package clerkclient_test
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -156,117 +152,6 @@ func TestUnreachableServerIsNamed(t *testing.T) {
 		t.Errorf("usage %+v", u)
 	}
 }
-
-func TestRetryAfterSilencesEveryRequest(t *testing.T) {
-	t.Parallel()
-	for name, header := range map[string]func() string{
-		"seconds": func() string { return "7" },
-		"a date":  func() string { return time.Now().Add(7 * time.Second).UTC().Format(http.TimeFormat) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var (
-					mu    sync.Mutex
-					times []time.Time
-				)
-				c, err := clerkclient.NewWithTransport(clerkclient.Config{SecretKey: testKey, RateLimit: -1},
-					roundTripper(func(*http.Request) (*http.Response, error) {
-						mu.Lock()
-						defer mu.Unlock()
-						times = append(times, time.Now())
-						w := httptest.NewRecorder()
-						if len(times) == 1 {
-							w.Header().Set("Retry-After", header())
-							clerkError(w, http.StatusTooManyRequests, "too_many_requests")
-						} else {
-							_, _ = w.WriteString(`{"total_count":3}`)
-						}
-						return w.Result(), nil
-					}))
-				if err != nil {
-					t.Fatal(err)
-				}
-				start := time.Now()
-				var wg sync.WaitGroup
-				for i := range 5 {
-					wg.Go(func() {
-						time.Sleep(time.Duration(i) * time.Second)
-						if n, err := c.Count(t.Context()); err != nil || n != 3 {
-							t.Errorf("%d, %v", n, err)
-						}
-					})
-				}
-				wg.Wait()
-				for _, at := range times[1:] {
-					if at.Sub(start) < 6*time.Second {
-						t.Errorf("a request after %v", at.Sub(start))
-					}
-				}
-				if u := c.Usage(); u.RateLimited != 1 || u.Requests != 6 || u.Retries != 1 {
-					t.Errorf("usage %+v", u)
-				}
-			})
-		})
-	}
-}
-
-func TestBudgetIsKept(t *testing.T) {
-	t.Parallel()
-	for key, perSecond := range map[string]float64{"sk_test_x": 2.5, "sk_live_x": 25} {
-		synctest.Test(t, func(t *testing.T) {
-			c, err := clerkclient.NewWithTransport(clerkclient.Config{SecretKey: key},
-				roundTripper(func(*http.Request) (*http.Response, error) {
-					w := httptest.NewRecorder()
-					_, _ = w.WriteString(`{"total_count":3}`)
-					return w.Result(), nil
-				}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			for err == nil {
-				_, err = c.Count(ctx)
-			}
-			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Error(err)
-			}
-			got := float64(c.Usage().Requests)
-			if want := perSecond * 20; got > want*1.05+1 || got < want*0.95 {
-				t.Errorf("%s: %v requests in 20 s, want %v", key, got, want)
-			}
-			if share := c.Usage().ShareUsed; share < 0.2 || share > 0.28 {
-				t.Errorf("%s: share %v", key, share)
-			}
-		})
-	}
-}
-
-func TestOutageOfAMinuteIsOutlasted(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		c, err := clerkclient.NewWithTransport(clerkclient.Config{SecretKey: testKey, RateLimit: -1},
-			roundTripper(func(*http.Request) (*http.Response, error) {
-				w := httptest.NewRecorder()
-				if time.Since(start) < time.Minute {
-					return nil, errors.New("connection refused")
-				}
-				_, _ = w.WriteString(`{"total_count":3}`)
-				return w.Result(), nil
-			}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, err := c.Count(t.Context()); n != 3 {
-			t.Error(err)
-		}
-	})
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestOnlyGetLeavesTheClient(t *testing.T) {
 	t.Parallel()

@@ -19,13 +19,13 @@ func (s *scratch) cell(st *step) cell {
 		}
 		return s.value(raw, false)
 	case stepPrimary:
-		c := s.value(s.member(s.primary(raw, s.raws[st.other]), st.name), false)
+		c := s.value(s.primary(raw, s.raws[st.other], st.name), false)
 		if c.kind == reconcile.Text && c.text.start == c.text.end {
 			return cell{} // An address is never empty.
 		}
 		return c
 	case stepVerified:
-		status := s.member(s.member(s.primary(raw, s.raws[st.other]), st.name), "status")
+		status := s.member(s.primary(raw, s.raws[st.other], st.name), "status")
 		c := cell{kind: reconcile.Bool}
 		if s.textIs(status, "verified") {
 			c.n = 1
@@ -60,9 +60,9 @@ func (s *scratch) value(raw []byte, isTime bool) cell {
 	return cell{kind: reconcile.Number, text: s.raw(raw)}
 }
 
-// primary returns the entry of a list whose id is the one given, or nil. It is
-// never just the first one: Clerk's primary may be any of them, or none.
-func (s *scratch) primary(list, id []byte) []byte {
+// primary returns a member of that entry of a list whose id is the one given,
+// or nil. It is never just the first one: Clerk's primary may be any of them, or none.
+func (s *scratch) primary(list, id []byte, member string) []byte {
 	if isNull(list) || list[0] != '[' || isNull(id) || id[0] != '"' {
 		return nil
 	}
@@ -75,13 +75,40 @@ func (s *scratch) primary(list, id []byte) []byte {
 		if more, err := in.next(first, ']'); err != nil || !more {
 			return nil
 		}
-		raw, err := in.raw()
+		gotID, value, err := s.entry(&in, member)
 		if err != nil {
 			return nil
 		}
-		got := s.text(s.member(raw, "id"))
+		got := s.text(gotID)
 		if got.end > got.start && bytes.Equal(s.arena[got.start:got.end], s.arena[want.start:want.end]) {
-			return raw
+			return value
+		}
+	}
+}
+
+// entry reads the entry at hand in one pass: its id and one other member.
+func (s *scratch) entry(in *scanner, member string) (id, value []byte, err error) {
+	if in.peek() != '{' {
+		return nil, nil, in.skip(0)
+	}
+	in.i++
+	for first := true; ; first = false {
+		if more, err := in.next(first, '}'); !more {
+			return id, value, err
+		}
+		key, err := in.key()
+		if err != nil {
+			return nil, nil, err
+		}
+		raw, err := in.raw()
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case s.keyIs(key, "id"):
+			id = raw
+		case s.keyIs(key, member):
+			value = raw
 		}
 	}
 }

@@ -72,3 +72,9 @@ func (l gormLogger) Trace(_ context.Context, begin time.Time, statement func() (
 func (l gormLogger) ParamsFilter(_ context.Context, statement string, _ ...any) (string, []any) {
 	return statement, nil
 }
+
+// gorm's Scan records its statement with a logger of its own, which only this
+// variable of gorm's reaches. It is set once, before anything can run.
+func init() {
+	logger.RecorderParamsFilter = func(_ context.Context, statement string, _ ...any) (string, []any) { return statement, nil }
+}

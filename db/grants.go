@@ -37,16 +37,16 @@ func Grants(role string, s Shape, p Privileges) string {
 				pgx.Identifier(strings.Split(sequence, ".")).Sanitize() + to)
 		}
 	}
-	switch {
-	case p.Insert && s.Lock:
-		b.WriteString("-- The key has no unique index, so that inserts lock the table, which takes a privilege on all of it.\n" +
-			"-- With a unique index on the key this could be less.\nGRANT UPDATE" + table + to)
-	case p.Update && len(s.Update) > 0:
+	if p.Update && len(s.Update) > 0 {
 		b.WriteString("-- policy.stale: update.\nGRANT UPDATE (" + columnList(s.Update) + ")" + table + to)
 	}
 	if p.Insert || p.Delete {
 		b.WriteString("-- To take back the row of a user who was deleted in Clerk while it was inserted, and for policy.orphaned: delete.\n" +
-			"-- Looking whether other tables refer to such a row also takes SELECT on their columns that do.\nGRANT DELETE" + table + to)
+			"-- Looking whether other tables refer to such a row also takes SELECT on their columns that do.\n")
+		if p.Insert && s.Lock {
+			b.WriteString("-- It also allows the lock on the table that inserts need as long as the key has no unique index.\n")
+		}
+		b.WriteString("GRANT DELETE" + table + to)
 	}
 	if p.State {
 		b.WriteString(grantState(to))

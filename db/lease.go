@@ -7,23 +7,44 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rollcall-sync/rollcall/reconcile"
 	"gorm.io/gorm"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // interrupted is the reason of a run whose process never said how it ended.
 const interrupted = "interrupted: the process ended, or lost its lease, before the run did"
 
 // errTaken ends an attempt at the lease that came too late.
-var errTaken = errors.New("the lease is held")
+var errTaken = errors.New("another process was faster")
 
 // Acquire takes the lease for ttl, by the database's clock. A lease that has
 // expired is taken over only when the write transactions that were begun under it
 // have ended: its row carries their locks. A process that does not get that lock
 // within the connection's lock timeout is told that the lease is held.
 func (s *State) Acquire(ctx context.Context, holder string, ttl time.Duration) (reconcile.Permit, error) {
-	n, token := s.names, rand.Text()
-	err := s.transaction(ctx, func(tx *gorm.DB) error {
+	for range 3 {
+		token := rand.Text()
+		err := s.take(ctx, token, holder, ttl)
+		if err == nil {
+			s.ttl.Store(int64(ttl))
+			return reconcile.Permit{Token: token}, nil
+		}
+		if !errors.Is(err, errTaken) && !isLockTimeout(err) {
+			return reconcile.Permit{}, fmt.Errorf("acquire the lease: %w", err)
+		}
+		if err := s.whyNot(ctx); err != nil {
+			return reconcile.Permit{}, err
+		}
+		// It has become free between the attempt and the look.
+	}
+	return reconcile.Permit{}, fmt.Errorf("acquire the lease: %w", errTaken)
+}
+
+// take makes one attempt at the lease; errTaken says that it is not to be had.
+func (s *State) take(ctx context.Context, token, holder string, ttl time.Duration) error {
+	n := s.names
+	return s.transaction(ctx, func(tx *gorm.DB) error {
 		// Looking first spares a replica that stands by the writing. It is the UPDATE that decides.
 		var held bool
 		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM "+n.control+" WHERE table_name = ?"+
@@ -51,33 +72,22 @@ func (s *State) Acquire(ctx context.Context, holder string, ttl time.Duration) (
 			" WHERE table_name = ? AND outcome = ? AND NOT dry_run",
 			string(reconcile.Failed), interrupted, s.table, string(Running)).Error
 	})
-	switch {
-	case err == nil:
-		s.ttl.Store(int64(ttl))
-		return reconcile.Permit{Token: token}, nil
-	case errors.Is(err, errTaken), isLockTimeout(err):
-		return reconcile.Permit{}, s.whyNot(ctx)
-	default:
-		return reconcile.Permit{}, fmt.Errorf("acquire the lease: %w", err)
-	}
 }
 
-// whyNot is the error of a lease that could not be had: the pause, or its holder.
+// whyNot is the error of a lease that could not be had: the pause, or its
+// holder. It is nil where neither is there any more.
 func (s *State) whyNot(ctx context.Context) error {
 	c, err := s.control(s.db(ctx))
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("look who holds the lease: %w", s.fault(err))
-	}
-	if !time.Time(c.PausedAt).IsZero() {
+	case !time.Time(c.PausedAt).IsZero():
 		return pausedError(text(c.PauseReason))
+	case c.Token == nil:
+		return nil
+	default:
+		return &reconcile.HeldError{Holder: text(c.Holder), Until: time.Time(c.ExpiresAt)}
 	}
-	// Between the attempt and this look the lease may have ended. That is no
-	// reason to try again at once: the next schedule does.
-	holder := text(c.Holder)
-	if holder == "" {
-		holder = "another process"
-	}
-	return &reconcile.HeldError{Holder: holder, Until: time.Time(c.ExpiresAt)}
 }
 
 func pausedError(reason string) error {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/rollcall-sync/rollcall/db"
@@ -14,10 +15,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// open opens a database, closed when the test ends.
-func open(t *testing.T, url string) *db.Conn {
+// openState opens a database, closed when the test ends.
+func openState(t *testing.T, url string) *db.Conn {
 	t.Helper()
-	return openWith(t, db.Config{URL: url, Logger: zaptest.NewLogger(t, zaptest.Level(1))})
+	return openWith(t, db.Config{URL: url, Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))})
 }
 
 func openWith(t *testing.T, cfg db.Config) *db.Conn {
@@ -34,7 +35,7 @@ func openWith(t *testing.T, cfg db.Config) *db.Conn {
 	return conn
 }
 
-func sqliteURL(t *testing.T) string {
+func sqliteFile(t *testing.T) string {
 	t.Helper()
 	return "sqlite://" + filepath.Join(t.TempDir(), "test.db")
 }
@@ -53,21 +54,21 @@ func onEach(t *testing.T, test func(t *testing.T, url string)) {
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, sqliteURL(t))
+		test(t, sqliteFile(t))
 	})
 }
 
 // migrated opens a database and prepares it.
 func migrated(t *testing.T, url string) *db.Conn {
 	t.Helper()
-	conn := open(t, url)
+	conn := openState(t, url)
 	if _, err := db.Migrate(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-func scan[T any](t *testing.T, conn *db.Conn, query string) T {
+func scanOne[T any](t *testing.T, conn *db.Conn, query string) T {
 	t.Helper()
 	var v T
 	if err := conn.SQL.QueryRowContext(context.Background(), query).Scan(&v); err != nil {

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/rollcall-sync/rollcall/reconcile"
 	"gorm.io/gorm"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // State is Rollcall's memory of one users table, in a database that Migrate

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollcall-sync/rollcall/reconcile"
 	"gorm.io/gorm"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // findingsBatch is how many findings one statement stores.
@@ -75,9 +76,10 @@ func (s *State) document(batch []reconcile.Finding) (string, error) {
 func (s *State) recordSQL() string {
 	from := "json_to_recordset(CAST(? AS json)) AS u(user_id text, kind text, fields jsonb, constraint_name text," +
 		" held_by text, detail text, refs jsonb, fixed boolean, created_at timestamptz)"
+	now := "statement_timestamp()" // The clock goes on during a statement.
 	columns := "u.user_id, u.kind, u.fields, u.constraint_name, u.held_by, u.detail, u.refs, u.fixed, u.created_at"
 	if s.conn.Dialect == SQLite {
-		from = "json_each(?) AS u"
+		from, now = "json_each(?) AS u", sqliteClock
 		names := strings.Split(columns, ", ")
 		for i, name := range names {
 			names[i] = "u.value ->> '" + strings.TrimPrefix(name, "u.") + "'"
@@ -87,7 +89,7 @@ func (s *State) recordSQL() string {
 	known := "f.kind = excluded.kind AND (NOT f.fixed OR f.run_id = excluded.run_id)"
 	return "INSERT INTO " + s.names.findings + " AS f (table_name, run_id, first_seen, last_seen, user_id, kind, fields," +
 		" constraint_name, held_by, detail, refs, fixed, created_at)" +
-		" SELECT CAST(? AS text), CAST(? AS text), " + s.names.clock + ", " + s.names.clock + ", " + columns + " FROM " + from + " WHERE true" +
+		" SELECT CAST(? AS text), CAST(? AS text), " + now + ", " + now + ", " + columns + " FROM " + from + " WHERE true" +
 		" ON CONFLICT (table_name, user_id) DO UPDATE SET first_seen = CASE WHEN " + known + " THEN f.first_seen ELSE excluded.first_seen END," +
 		" last_seen = excluded.last_seen, run_id = excluded.run_id, kind = excluded.kind, fields = excluded.fields," +
 		" constraint_name = excluded.constraint_name, held_by = excluded.held_by, detail = excluded.detail, refs = excluded.refs," +

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rollcall-sync/rollcall/reconcile"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // stamp is a moment in the state: a timestamptz in PostgreSQL, microseconds

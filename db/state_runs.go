@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rollcall-sync/rollcall/reconcile"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // Running is the outcome of a run that is under way, or whose process died and
@@ -118,11 +119,11 @@ func (s *State) Prune(ctx context.Context, before time.Time) (runs, findings int
 		if findings = res.RowsAffected; res.Error != nil {
 			return res.Error
 		}
-		res = tx.Exec("DELETE FROM "+n.runs+" WHERE table_name = ? AND started_at < ? AND outcome <> ?"+
+		res = tx.Exec("DELETE FROM "+n.runs+" WHERE table_name = ? AND started_at < ?"+
 			" AND NOT EXISTS (SELECT 1 FROM "+n.findings+" f WHERE f.run_id = "+n.runs+".id)"+
 			" AND id NOT IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY mode ORDER BY started_at DESC) AS age FROM "+n.runs+
 			" WHERE table_name = ? AND NOT dry_run AND outcome IN ?) successes WHERE age = 1)",
-			s.table, cutoff, string(Running), s.table, successes)
+			s.table, cutoff, s.table, successes)
 		runs = res.RowsAffected
 		return res.Error
 	})

@@ -106,7 +106,7 @@ func parseSQLiteURL(name, rest string) (Target, []string, error) {
 	}
 	var notes []string
 	for _, key := range sortedKeys(params) {
-		notes = append(notes, fmt.Sprintf("%s has no meaning for SQLite and is not used", noteName(key)))
+		notes = append(notes, fmt.Sprintf("%s has no meaning for SQLite and is not used", noteName(key, params)))
 	}
 	return Target{Dialect: SQLite, path: path, name: "sqlite://" + path}, notes, nil
 }

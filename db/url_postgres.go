@@ -14,7 +14,7 @@ import (
 // pasted in as it is, so the errors say where to look and repeat nothing.
 var (
 	errUnescaped = errors.New("the user or the password in the database URL has characters that must be escaped: " +
-		"write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A")
+		"write / as %2F, ? as %3F, # as %23, @ as %40, : as %3A (an @ or # in a parameter, too)")
 	errPercent = errors.New("the user or the password in the database URL has a % that begins no escape: write it as %25")
 )
 
@@ -32,9 +32,8 @@ func parsePostgresURL(rest string) (Target, []string, error) {
 	path, query, _ := strings.Cut(tail, "?")
 	at := strings.LastIndexByte(authority, '@')
 	host := authority[at+1:]
-	// An @ behind the first / or # is the one before the host, unless all before it looks like a host.
-	if strings.Contains(tail, "#") || strings.Contains(path, "@") ||
-		!hosts.MatchString(host) && (at < 0 || strings.Contains(tail, "@")) {
+	// A later @ is the one before the host, and what precedes it the password.
+	if strings.ContainsAny(tail, "#@") || at < 0 && !hosts.MatchString(host) {
 		return Target{}, nil, errUnescaped
 	}
 	if !hosts.MatchString(host) {
@@ -157,7 +156,7 @@ func (t *Target) readParameters(params url.Values) (kept url.Values, notes []str
 		case insteadOf[key] != "":
 			notes = append(notes, fmt.Sprintf("%s is not used: set %s", key, insteadOf[key]))
 		default:
-			notes = append(notes, fmt.Sprintf("%s is not used: no setting of a connection that works through poolers is called so", noteName(key)))
+			notes = append(notes, fmt.Sprintf("%s is not used: no setting of a connection that works through poolers is called so", noteName(key, params)))
 		}
 	}
 	notes = append(notes, readTLS(params, kept)...)
@@ -194,11 +193,13 @@ func readTLS(params, kept url.Values) (notes []string) {
 
 func sortedKeys(params url.Values) []string { return slices.Sorted(maps.Keys(params)) }
 
-// noteName is a parameter's name for a note. What is not a name may be a piece
-// of a password.
-func noteName(key string) string {
-	if len(key) <= 40 && regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`).MatchString(key) {
-		return key
+// noteName is a parameter's name for a note. Beside a password, what follows
+// an & may be the rest of it.
+func noteName(key string, params url.Values) string {
+	if len(key) > 40 || !parameterName.MatchString(key) || params.Has("password") || params.Has("sslpassword") {
+		return "a parameter of the database URL"
 	}
-	return "a parameter of the database URL"
+	return key
 }
+
+var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)

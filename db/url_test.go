@@ -71,6 +71,8 @@ func TestParseURLRefuses(t *testing.T) {
 		{"a number sign in the password", "postgres://u:s3cret#x@h/d", "%23"},
 		{"a number sign after digits", "postgres://u:12#s3cret@h/d", "%23"},
 		{"a question mark in the password", "postgres://u:s3cret?x@h/d", "%3F"},
+		{"a question mark after digits", "postgres://u:12?s3cret&x@h/d", "%3F"},
+		{"an @ before a question mark", "postgres://u:@s3cret?@h/d", "%40"},
 		{"a percent sign in the password", "postgres://u:s3cret%zz@h/d", "%25"},
 		{"a bad port", "postgres://u:s3cret@h:s3cret/d", "host or the port"},
 		{"a bad TLS mode", "postgres://u:s3cret@h/d?sslmode=s3cret", "database URL"},

@@ -66,7 +66,7 @@ func (r *run) inserting(ctx context.Context, users []User, results []InsertResul
 		u := &users[i]
 		switch results[i].Outcome {
 		case Inserted:
-			r.remember(*u)
+			r.remember(u)
 			if err := r.emit(ctx, Finding{Kind: Missing, UserID: u.ID, Fixed: true, CreatedAt: u.Created()}); err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func (r *run) inserting(ctx context.Context, users []User, results []InsertResul
 			r.mu.Unlock()
 		case Collided:
 			r.mu.Lock()
-			r.collided = append(r.collided, *u)
+			r.collided = append(r.collided, u.Clone())
 			r.mu.Unlock()
 		case Refused:
 			if err := r.recordRejected(ctx, u, results[i].Err); err != nil {
@@ -88,12 +88,12 @@ func (r *run) inserting(ctx context.Context, users []User, results []InsertResul
 }
 
 // remember keeps an inserted user for the look at the run's end.
-func (r *run) remember(u User) {
+func (r *run) remember(u *User) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.strikes = strikes{}
 	if len(r.inserted) < keepInserted {
-		r.inserted = append(r.inserted, u)
+		r.inserted = append(r.inserted, u.Clone())
 	} else {
 		r.spared++
 	}

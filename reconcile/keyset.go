@@ -38,7 +38,7 @@ func (k *keyset) seal() {
 // mark records that the listing has shown a key. It is not safe for concurrent use.
 func (k *keyset) mark(key string) {
 	h := maphash.String(k.seed, key)
-	bucket, i := h>>56, 0
+	bucket := h >> 56
 	i, found := slices.BinarySearch(k.buckets[bucket], h)
 	for ; found && i < len(k.buckets[bucket]) && k.buckets[bucket][i] == h; i++ {
 		k.seen[bucket][i/64] |= 1 << (i % 64) // rows that share a key are marked together

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -147,7 +148,7 @@ func (r *run) judgeUsers(ctx context.Context, users []User) error {
 		case v.Kind == Missing:
 			missing = append(missing, *u)
 		case v.Kind == Stale && v.Action == Update && !r.o.DryRun:
-			if err := r.setAsideStale(ctx, Finding{Kind: Stale, UserID: u.ID, Fields: v.Fields, CreatedAt: u.Created()}); err != nil {
+			if err := r.setAsideStale(ctx, Finding{Kind: Stale, UserID: strings.Clone(u.ID), Fields: v.Fields, CreatedAt: u.Created()}); err != nil {
 				return err
 			}
 		default:
@@ -221,7 +222,7 @@ func (r *run) withhold(ctx context.Context, users []User) error {
 		r.missing++
 		over := r.missing > limit
 		if !over {
-			r.withheld = append(r.withheld, users[i].ID)
+			r.withheld = append(r.withheld, strings.Clone(users[i].ID))
 		}
 		r.mu.Unlock()
 		if over {

@@ -1,6 +1,9 @@
 package reconcile
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Mode of a run.
 type Mode string
@@ -117,7 +120,7 @@ func (r *RunReport) add(f Finding) {
 		k.Fixed++
 	}
 	if len(k.IDs) < maxReportIDs {
-		k.IDs = append(k.IDs, f.UserID)
+		k.IDs = append(k.IDs, strings.Clone(f.UserID))
 	}
 	for _, field := range f.Fields {
 		r.Stale.Fields[field]++

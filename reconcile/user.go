@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,18 @@ type User struct {
 	CreatedAt, UpdatedAt int64
 	// Values are in the order of Mapping.Attributes().
 	Values []Value
+}
+
+// Clone returns a copy that shares no memory with u. The strings of a listed
+// page may share one allocation: whoever keeps a few users of a page clones them.
+func (u *User) Clone() User {
+	c := *u
+	c.ID = strings.Clone(u.ID)
+	c.Values = slices.Clone(u.Values)
+	for i := range c.Values {
+		c.Values[i].Str = strings.Clone(c.Values[i].Str)
+	}
+	return c
 }
 
 // Created returns the moment at which the user was created in Clerk.

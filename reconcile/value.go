@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Kind of a Value: what Clerk sent, before any column type is known.
+// ValueKind is the kind of a Value: what Clerk sent, before any column type is known.
 type ValueKind uint8
 
 // The kinds of Value.

@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-sync/rollcall/clerkclient"
+	"github.com/rollcall-sync/rollcall/config"
+	"github.com/rollcall-sync/rollcall/db"
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// needs says what a command works with.
+type needs struct {
+	clerk bool
+	// table: the users table, and the state beside it.
+	table bool
+	// dryRun: the state may be out of reach.
+	dryRun bool
+}
+
+// app is the program's parts, wired together.
+type app struct {
+	p      *Program
+	cfg    *config.Config
+	log    *zap.Logger
+	conns  []*db.Conn
+	table  db.Table
+	state  *db.State // nil: none
+	client *clerkclient.Client
+}
+
+// open reads the configuration and opens what the command needs.
+func (p *Program) open(ctx context.Context, n needs) (_ *app, err error) {
+	a, err := p.configure(n)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if n.table {
+		if err := a.openDatabase(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	if n.clerk {
+		a.client, err = clerkclient.New(clerkclient.Config{
+			SecretKey: a.cfg.Clerk.SecretKey.Reveal(), BaseURL: a.cfg.Clerk.APIURL,
+			RateShare: a.cfg.Clerk.RateShare, RateLimit: a.cfg.Clerk.RateLimit,
+			Attributes: a.table.Mapping().Attributes(), Logger: a.log, Version: p.Version,
+		})
+		if err != nil {
+			return nil, usage(err)
+		}
+	}
+	return a, nil
+}
+
+// openDatabase opens the users table and the state.
+func (a *app) openDatabase(ctx context.Context, n needs) error {
+	conn, err := a.connect(ctx, a.cfg.Database.URL)
+	if err != nil {
+		return err
+	}
+	if err := a.openState(ctx, conn, n); err != nil {
+		return err
+	}
+	if conn.Dialect == db.SQLite && a.cfg.Database.DefaultMapping {
+		if err := db.CreateDefaultTable(ctx, conn, a.cfg.Database.Table.Name); err != nil {
+			return err
+		}
+	}
+	a.table, err = db.OpenTable(ctx, conn, db.TableConfig{
+		Schema: a.cfg.Database.Table.Schema, Name: a.cfg.Database.Table.Name,
+		Mapping: a.cfg.Database.Mapping, ExistingOnly: a.cfg.Database.DefaultMapping, State: a.state,
+	})
+	return err
+}
+
+func (a *app) connect(ctx context.Context, url config.Secret) (*db.Conn, error) {
+	d := a.cfg.Database
+	conn, err := db.Open(ctx, db.Config{URL: url.Reveal(), MaxConnections: d.MaxConnections,
+		StatementTimeout: d.StatementTimeout, LockTimeout: d.LockTimeout, Logger: a.log})
+	if err != nil {
+		return nil, err
+	}
+	a.conns = append(a.conns, conn)
+	return conn, conn.Ping(ctx)
+}
+
+// openState opens Rollcall's own state and brings its tables up to date. A dry
+// run that may not do that goes without.
+func (a *app) openState(ctx context.Context, conn *db.Conn, n needs) error {
+	url := a.cfg.Database.StateURL
+	if url == "none" {
+		return nil
+	}
+	if url != "" {
+		var err error
+		if conn, err = a.connect(ctx, url); err != nil {
+			return fmt.Errorf("database.state_url: %w", err)
+		}
+	}
+	applied, err := db.Migrate(ctx, conn)
+	if err != nil {
+		if n.dryRun {
+			a.log.Warn("a dry run without state: no history, and no instance guard", zap.Error(err))
+			return nil
+		}
+		return err
+	}
+	if len(applied) > 0 {
+		a.log.Info("prepared the state's tables", zap.Strings("migrations", applied))
+	}
+	a.state = db.NewState(conn, a.cfg.Database.Table.String())
+	return nil
+}
+
+// engine wires the domain.
+func (a *app) engine() *reconcile.Engine {
+	host, _ := os.Hostname() // an unknown host has no name
+	e := &reconcile.Engine{
+		Source: a.client, Table: a.table, Policy: a.cfg.Policy, Guard: a.cfg.Guard,
+		Holder: fmt.Sprintf("%s (process %d)", host, os.Getpid()), Lease: a.cfg.Schedule.Lease,
+		Workers: max(1, a.cfg.Database.MaxConnections/2), Log: slogger(a.log),
+	}
+	if a.state != nil { // a nil *State in the interface would not be nil
+		e.State = a.state
+	}
+	return e
+}
+
+// run makes one run and tells about it: with a bar and a table on a terminal,
+// in a log line elsewhere.
+func (a *app) run(ctx context.Context, o reconcile.Options) (*reconcile.RunReport, error) {
+	bar := &progress{out: a.p.Stderr}
+	if a.p.Terminal {
+		o.OnProgress = bar.update
+	}
+	r, err := a.engine().Run(ctx, o)
+	bar.done()
+	if a.p.Terminal {
+		return r, errors.Join(err, renderReport(a.p.Stderr, r))
+	}
+	logReport(a.log, r)
+	return r, err
+}
+
+// logReport writes the one line that each run leaves in the log.
+func logReport(log *zap.Logger, r *reconcile.RunReport) {
+	fields := []zap.Field{
+		zap.String("run_id", r.RunID), zap.String("mode", string(r.Mode)), zap.Bool("dry_run", r.DryRun),
+		zap.String("outcome", string(r.Outcome)), zap.Float64("duration_s", r.FinishedAt.Sub(r.StartedAt).Seconds()),
+		zap.Int64("users", r.Clerk.Users), zap.Int64("rows", r.Database.Rows), zap.Int64("requests", r.Clerk.Requests),
+		zap.Int64("missing_found", r.Missing.Found), zap.Int64("missing_fixed", r.Missing.Fixed),
+		zap.Int64("stale_found", r.Stale.Found), zap.Int64("stale_fixed", r.Stale.Fixed),
+		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
+		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
+	}
+	if r.Reason != "" {
+		fields = append(fields, zap.String("reason", r.Reason))
+	}
+	switch r.Outcome {
+	case reconcile.Failed, reconcile.Aborted:
+		log.Error("run", fields...)
+	default:
+		log.Info("run", fields...)
+	}
+}
+
+// close gives everything back.
+func (a *app) close() {
+	if a.client != nil {
+		a.client.Close()
+	}
+	for _, c := range a.conns {
+		if err := c.Close(); err != nil {
+			a.log.Warn("close the database", zap.Error(err))
+		}
+	}
+	_ = a.log.Sync() // standard error cannot be synced, which is no news
+}
+
+// pingTimeout bounds the question whether the database is there.
+const pingTimeout = 5 * time.Second
