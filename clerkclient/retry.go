@@ -73,6 +73,7 @@ func (r *retrier) check(ctx context.Context, _ *http.Response, err error) (bool,
 			limit = min(limit, strangerRetries)
 		}
 		again = c.failures <= limit
+	case final:
 	}
 	if again {
 		r.log.Warn("clerk request failed, trying again", zap.String("path", c.path),

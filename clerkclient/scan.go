@@ -45,15 +45,6 @@ func (s *scanner) bad() error {
 	return fmt.Errorf("invalid JSON at byte %d", s.i)
 }
 
-// open enters an array or object.
-func (s *scanner) open(bracket byte) error {
-	if s.peek() != bracket {
-		return s.bad()
-	}
-	s.i++
-	return nil
-}
-
 // next moves on to the next element or key and reports whether there is one;
 // where there is none, it leaves the array or object.
 func (s *scanner) next(first bool, bracket byte) (bool, error) {

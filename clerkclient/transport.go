@@ -94,12 +94,12 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	resp, err := t.base.RoundTrip(out)
 	if err != nil {
-		return nil, t.broken(c, ctx, err)
+		return nil, t.broken(ctx, c, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := readBody(resp, t.maxBody)
 	if err != nil && resp.StatusCode == http.StatusOK {
-		return nil, t.broken(c, ctx, err)
+		return nil, t.broken(ctx, c, err)
 	}
 	t.observe(resp.StatusCode)
 	var raw []byte
@@ -123,7 +123,7 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // broken is the error for an attempt without a whole answer. The time limit of
 // an attempt must not look like the caller's.
-func (t *attempts) broken(c *call, ctx context.Context, err error) error {
+func (t *attempts) broken(ctx context.Context, c *call, err error) error {
 	t.observe(0)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("GET %s: no whole answer within %v", c.path, t.timeout)

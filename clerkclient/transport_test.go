@@ -32,12 +32,12 @@ func faults(percent int) func(http.ResponseWriter, *http.Request, int) bool {
 			w.Header().Set("Retry-After", "0")
 			clerkError(w, http.StatusTooManyRequests, "too_many_requests")
 		case 3: // cut before the answer
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection
 		case 4: // cut within it
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(`[{"id":`))
 			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection
 		case 5:
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write([]byte("<html>Hello</html>"))

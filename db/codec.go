@@ -33,6 +33,7 @@ func boolText(v reconcile.Value) string {
 		if sameNumber(v.Str, "1") {
 			return "true"
 		}
+	default:
 	}
 	return plainText(v)
 }
@@ -62,6 +63,7 @@ func (c *column) integerText(v reconcile.Value) string {
 		if r, ok := number(v.Str); ok && r.IsInt() {
 			return r.Num().String()
 		}
+	default:
 	}
 	return v.Str
 }

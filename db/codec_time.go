@@ -46,6 +46,7 @@ func moment(v reconcile.Value) (time.Time, bool) {
 		}
 	case reconcile.Text:
 		return parseTime(v.Str)
+	default:
 	}
 	return time.Time{}, false
 }

@@ -12,9 +12,12 @@ import (
 	"gorm.io/gorm"
 )
 
-// sqliteSetup is run on every new connection. Whoever finds the file locked
-// waits; readers do not wait for the writer.
-const sqliteSetup = `PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = on; PRAGMA journal_mode = wal; PRAGMA synchronous = normal`
+// sqliteSetup is run on every new connection: whoever finds the file locked waits.
+const sqliteSetup = `PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = on`
+
+// sqliteNew is run once, where the file is new: readers then do not wait for the
+// writer. The journal mode of an application's file is the application's affair.
+const sqliteNew = `PRAGMA journal_mode = wal`
 
 // openSQLite opens the file, or makes it, for its owner alone. This is the one
 // place that knows the driver; its transactions begin as writers (immediate),
@@ -27,12 +30,17 @@ func (c *Conn) openSQLite(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("%w: open %s: %w", ErrConfig, c.Target, err)
 	}
-	if err := f.Close(); err != nil {
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("open %s: %w", c.Target, err)
 	}
 	c.SQL, err = driver.Open(c.Target.path, func(conn *sqlite3.Conn) error { return conn.Exec(sqliteSetup) })
 	if err != nil {
 		return fmt.Errorf("open %s: %w", c.Target, err)
+	}
+	if info.Size() == 0 {
+		// Somebody else who opens the new file at this moment may be faster.
+		_, _ = c.SQL.Exec(sqliteNew) //nolint:noctx // it is a matter of microseconds
 	}
 	c.SQL.SetMaxOpenConns(cfg.MaxConnections)
 	c.SQL.SetMaxIdleConns(cfg.MaxConnections)

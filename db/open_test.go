@@ -80,7 +80,7 @@ func TestPingNamesTheCure(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t)
 	role, _ := pgtest.Role(t, url)
-	user := role[:strings.Index(role, "@")]
+	user, _, _ := strings.Cut(role, "@")
 	for _, c := range []struct {
 		name, url, want string
 		passing         bool

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -156,7 +157,7 @@ func (t *pgTable) foresee(ctx context.Context, x uniqueIndex, users []reconcile.
 		from = fmt.Sprintf("(SELECT %s FROM %s WHERE %s)", t.readable(), t.catalog.ident, x.predicate)
 	}
 	sql := fmt.Sprintf("SELECT u.k, COALESCE(t.%s::text, '') FROM %s JOIN %s t ON %s",
-		t.key.quoted, unnest("k", "n", len(t.columns), "", 0), from, strings.Join(conditions, " AND "))
+		t.key.quoted, unnest(len(t.columns), "", 0), from, strings.Join(conditions, " AND "))
 	args := []any{keysOf(users, func(u reconcile.User) string { return u.ID })}
 	args = append(args, columnsOf(users, len(t.columns), func(u reconcile.User) []*string { return t.compared(&u) })...)
 	rows, err := t.conn.Pool.Query(ctx, sql, args...)

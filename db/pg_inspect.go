@@ -2,11 +2,13 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -54,7 +56,7 @@ func readPGCatalog(ctx context.Context, conn *Conn, schema, name string) (*pgCat
 	err := conn.Pool.QueryRow(ctx, `SELECT c.oid, c.relkind::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.oid = to_regclass($1)`, qualified(schema, name)).Scan(&c.oid, &kind, &c.ident)
-	if err == pgx.ErrNoRows { //nolint:errorlint // QueryRow returns it bare
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, noSuchTable(ctx, conn, schema, name)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -61,7 +62,7 @@ func (t *pgTable) prepare() {
 		distinct = append(distinct, c.distinctSQL("t."+c.quoted, fmt.Sprintf("u.n%d", i)))
 	}
 	t.confirmSQL = fmt.Sprintf("SELECT %s FROM %s JOIN %s t ON %s = u.k::%s",
-		strings.Join(distinct, ", "), unnest("k", "n", len(t.columns), "", 0), t.catalog.ident, key, t.key.sqlType)
+		strings.Join(distinct, ", "), unnest(len(t.columns), "", 0), t.catalog.ident, key, t.key.sqlType)
 
 	t.prepareInsert()
 	t.prepareUpdate(key)
@@ -85,7 +86,7 @@ func (t *pgTable) prepareInsert() {
 	}
 	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s%s",
 		t.catalog.ident, strings.Join(names, ", "), strings.Join(values, ", "),
-		unnest("k", "n", len(t.columns), "o", len(t.onInsert)), absent)
+		unnest(len(t.columns), "o", len(t.onInsert)), absent)
 	t.insertSQL = fmt.Sprintf("%s ON CONFLICT DO NOTHING RETURNING %s::text", t.insertPlainSQL, t.key.quoted)
 }
 
@@ -106,7 +107,7 @@ func (t *pgTable) prepareUpdate(key string) {
 		where = append(where, "NOT ("+t.deletedSQL("t.")+")")
 	}
 	t.updateSQL = fmt.Sprintf("UPDATE %s t SET %s FROM %s WHERE %s RETURNING %s::text",
-		t.catalog.ident, strings.Join(set, ", "), unnest("k", "n", len(t.columns), "o", len(t.columns)),
+		t.catalog.ident, strings.Join(set, ", "), unnest(len(t.columns), "o", len(t.columns)),
 		strings.Join(where, " AND "), key)
 
 	for _, f := range t.catalog.refs {
@@ -117,7 +118,7 @@ func (t *pgTable) prepareUpdate(key string) {
 		same = append(same, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, strings.Join(joins, " AND ")))
 	}
 	t.removeSQL = fmt.Sprintf("DELETE FROM %s t USING %s WHERE %s RETURNING %s::text",
-		t.catalog.ident, unnest("k", "n", len(t.columns), "", 0), strings.Join(same, " AND "), key)
+		t.catalog.ident, unnest(len(t.columns), "", 0), strings.Join(same, " AND "), key)
 }
 
 // deletedSQL is the condition under which a row is soft-deleted: a time or a
@@ -145,17 +146,17 @@ func (c *column) distinctSQL(stored, text string) string {
 	}
 }
 
-// unnest writes the rows of a batch, u(k, a0, a1, ..., b0, b1, ...), where
-// parameter $1 holds the keys and the following ones hold a column each.
-func unnest(key, a string, na int, b string, nb int) string {
-	params, names := []string{"$1::text[]"}, []string{key}
+// unnest writes the rows of a batch, u(k, n0, n1, ..., b0, b1, ...): parameter
+// $1 holds the keys, the following ones hold a column each, first the n's.
+func unnest(n int, b string, nb int) string {
+	params, names := []string{"$1::text[]"}, []string{"k"}
 	add := func(prefix string, n int) {
 		for i := range n {
 			params = append(params, fmt.Sprintf("$%d::text[]", len(params)+1))
 			names = append(names, fmt.Sprintf("%s%d", prefix, i))
 		}
 	}
-	add(a, na)
+	add("n", n)
 	add(b, nb)
 	return fmt.Sprintf("unnest(%s) AS u(%s)", strings.Join(params, ", "), strings.Join(names, ", "))
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,7 +48,7 @@ func (t *sqliteTable) detectTimes(ctx context.Context) error {
 func (t *sqliteTable) detectTime(ctx context.Context, c *column) error {
 	var sample sql.NullString
 	query := fmt.Sprintf("SELECT CAST(%[1]s AS TEXT) FROM %[2]s WHERE %[1]s IS NOT NULL LIMIT 1", c.quoted, t.catalog.ident)
-	if err := t.conn.SQL.QueryRowContext(ctx, query).Scan(&sample); err != nil && err != sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+	if err := t.conn.SQL.QueryRowContext(ctx, query).Scan(&sample); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("look at column %s: %w", c.name, sqliteError(err))
 	}
 	byDefault := strings.ToLower(c.defaultTo)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
+
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -25,8 +26,9 @@ func sqliteError(err error) error {
 			Conflict: isUniqueViolation(err), Constraint: failedConstraint(message), Message: message, Err: err}
 	case sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR:
 		return fmt.Errorf("%w: %w", reconcile.ErrUnavailable, err)
+	default:
+		return err
 	}
-	return err
 }
 
 // failedConstraint reads what SQLite names: "UNIQUE constraint failed: users.email".

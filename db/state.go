@@ -89,10 +89,10 @@ func stateError(d Dialect, err error) error {
 	}
 	// 42P01, 42703, 3F000: no such table, column, schema.
 	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
-		switch {
-		case e.Code == "42P01", e.Code == "42703", e.Code == "3F000":
+		switch e.Code {
+		case "42P01", "42703", "3F000":
 			return fmt.Errorf("%w (SQLSTATE %s)", ErrNotMigrated, e.Code)
-		case e.Code == "25006":
+		case "25006":
 			return fmt.Errorf("the database is read-only: state_url must name one that can be written: %s (SQLSTATE %s)", e.Message, e.Code)
 		}
 		return pgError(e)
