@@ -54,7 +54,7 @@ func parseShare(t text, least float64, cure string) (float64, error) {
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	switch {
 	case err != nil || v != v:
-		return 0, wrong(cure, "expected a percentage, found %s", t)
+		return 0, wrong(cure, "%s is no percentage", t)
 	case percent:
 		v /= 100
 	case v >= 1:
@@ -91,7 +91,7 @@ func parseRateLimit(t text) (float64, error) {
 	}
 	v, err := strconv.ParseFloat(t.s, 64)
 	if err != nil || !(v >= 1 && v <= 1e6) {
-		return 0, wrong(`write requests per ten seconds, from 1 to 1000000, or off, or ""`, "expected a number, found %s", t)
+		return 0, wrong(`write requests per ten seconds, from 1 to 1000000, or off, or ""`, "%s is no number", t)
 	}
 	return v / 10, nil
 }

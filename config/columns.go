@@ -80,6 +80,9 @@ func (l *loader) columnForm(key string, n *yaml.Node) (form, bool) {
 	case n.Kind == yaml.ScalarNode:
 		a, ok := l.attribute(key, n, "; a constant for new rows goes into on_insert")
 		return form{expr: reconcile.Expr{From: []reconcile.Attribute{a}}}, ok
+	case n.Kind == yaml.SequenceNode:
+		l.complain(key, text{node: n}, wrong("write {from: [first, second]}: the first that is not null", "the column has a list"))
+		return form{}, false
 	}
 	f, ok := l.keys(key, n, "from", "default", "truncate")
 	if ok && f.has["from"] == 0 {
@@ -103,19 +106,27 @@ func (l *loader) insertForm(key string, n *yaml.Node) (form, bool) {
 		}
 		v, ok := l.constant(key, n)
 		return form{expr: reconcile.Expr{Default: v}}, ok
+	case !hasKey(n, "generate") && !hasKey(n, "from"):
+		l.complain(key, text{node: n}, wrong("write a constant, {generate: uuid} or {from: created_at}",
+			"the column has %s without generate and from", kindName(n)))
+		return form{}, false
 	}
 	f, ok := l.keys(key, n, "generate", "from", "default", "truncate")
-	switch {
-	case !ok:
-		return f, false
-	case f.has["generate"] == 0 && f.has["from"] == 0:
-		l.complain(key, text{node: n}, wrong("write a constant, {generate: uuid} or {from: created_at}", "the column has neither generate nor from"))
-		return f, false
-	case f.has["generate"] != 0 && len(f.has) > 1:
+	if ok && f.has["generate"] != 0 && len(f.has) > 1 {
 		l.complain(key, text{node: n}, wrong("keep one of them", "the column has generate and something else"))
 		return f, false
 	}
-	return f, true
+	return f, ok
+}
+
+// hasKey reports whether a mapping has a key.
+func hasKey(n *yaml.Node, key string) bool {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
 }
 
 // mistakenConstant is the cure where a word without quotes is an attribute or a

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 )
@@ -34,11 +35,12 @@ func checkStateURL(s string) error {
 	if s == StateNone {
 		return nil
 	}
-	if err := checkDatabaseURL(s); err != nil {
-		c := err.(*complaint) //nolint:errorlint,forcetypeassert // checkDatabaseURL makes nothing else
-		return wrong(c.cure+`; or none, or "" for the same database`, "%s", c.message)
+	err := checkDatabaseURL(s)
+	var c *complaint
+	if errors.As(err, &c) {
+		c.cure += `; or none, or "" for the same database`
 	}
-	return nil
+	return err
 }
 
 // Table is the name of the users table.

@@ -143,7 +143,7 @@ func integer(to *int, least, most int) binding {
 	return scalar(to, func(t text) (int, error) {
 		n, err := strconv.Atoi(t.s)
 		if err != nil {
-			return 0, wrong("write a whole number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), "expected a number, found %s", t)
+			return 0, wrong("write a whole number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), "%s is no number", t)
 		}
 		if n < least || n > most {
 			return 0, wrong("write a whole number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), "%s is out of range", t)
@@ -161,7 +161,7 @@ func boolean(to *bool) binding {
 		case "false":
 			return false, nil
 		}
-		return false, wrong("write true or false", "expected true or false, found %s", t)
+		return false, wrong("write true or false", "%s is neither true nor false", t)
 	}, func(b bool) any { return b })
 }
 
@@ -174,7 +174,7 @@ func duration(to *time.Duration, zero bool, least, most time.Duration) binding {
 		}
 		d, err := parseDuration(t.s)
 		if err != nil {
-			return 0, wrong(span, "expected a duration such as 30s, 5m, 12h or 90d, found %s", t)
+			return 0, wrong(span, "%s is no duration such as 30s, 5m, 12h or 90d", t)
 		}
 		if (d < least || d > most) && (d != 0 || !zero) {
 			return 0, wrong(span, "%s is out of range", t)

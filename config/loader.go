@@ -90,12 +90,11 @@ func (l *loader) unknown(key string, k *yaml.Node, siblings []string) {
 	cure := "the keys here are " + strings.Join(siblings, ", ")
 	if near := reconcile.Nearest(name, siblings); near != "" {
 		cure = fmt.Sprintf("did you mean %q?", near)
-	} else {
-		for _, f := range l.fields {
-			if strings.HasSuffix(f.key, "."+name) {
-				cure = "did you mean " + f.key + "?"
-				break
-			}
+	}
+	for _, f := range l.fields {
+		if strings.HasSuffix(f.key, "."+name) && strings.Count(key, ".") < 2 {
+			cure = "did you mean " + f.key + "?"
+			break
 		}
 	}
 	l.add(Problem{Line: k.Line, Key: shorten(key), Message: "unknown key", Cure: cure})

@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -107,12 +106,6 @@ func showConstant(v reconcile.Value) *yaml.Node {
 	case reconcile.Number, reconcile.Bool:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}
 	default:
-		quoted, err := json.Marshal(v.Str) // a YAML text in double quotes
-		if err != nil {
-			return textNode(v.Str)
-		}
-		n := &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: v.Str, Tag: "!!str"}
-		_ = quoted
-		return n
+		return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Tag: "!!str", Value: v.Str}
 	}
 }

@@ -20,10 +20,13 @@ func (l *loader) attribute(key string, n *yaml.Node, hint string) (reconcile.Att
 		return a, true
 	}
 	message, cure, _ := strings.Cut(err.Error(), ": ")
-	if len(t.vars) > 0 || looksSecret.MatchString(t.s) || t.s == "" {
-		message, cure = t.String()+" is no Clerk attribute", "name a field of Clerk's User"
+	if strings.HasPrefix(cure, "use a field") {
+		cure += hint
 	}
-	l.complain(key, t, wrong(cure+hint, "%s", message))
+	if len(t.vars) > 0 || looksSecret.MatchString(t.s) || t.s == "" {
+		message, cure = t.String()+" is no Clerk attribute", "use a field of Clerk's User by its API name, such as first_name"
+	}
+	l.complain(key, t, wrong(cure, "%s", message))
 	return a, false
 }
 

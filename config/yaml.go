@@ -43,23 +43,37 @@ func (l *loader) document(data []byte) *yaml.Node {
 	return root
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+var (
+	yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	// countsFromZero are the parser's messages whose line is one too low; those
+	// of its scanner are right.
+	countsFromZero = regexp.MustCompile(`did not find expected ('|<|key|node)|found (undefined tag handle|duplicate %|incompatible)`)
+	noAnchor       = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+)
 
 // syntax reports text that is no YAML. The parser's words name no values, with
 // one exception: an unquoted secret that begins with * reads as an alias.
 func (l *loader) syntax(err error, data []byte) {
-	p := Problem{Message: "this is no YAML"}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		p.Line, _ = strconv.Atoi(m[1]) // no line is line 0
-		p.Message += " (" + m[2] + ")"
-		if strings.Contains(m[2], "unknown anchor") {
-			p.Message, p.Cure = "an alias (*name) has no anchor", "put quotes around a value that begins with *"
-		}
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		m = []string{"", "", "it cannot be parsed"}
+	}
+	p := Problem{Message: "this is no YAML (" + m[2] + ")", Cure: "look at the indentation and the quotes here and above"}
+	p.Line, _ = strconv.Atoi(m[1]) // no line is line 0
+	if countsFromZero.MatchString(m[2]) {
+		p.Line++
 	}
 	lines := strings.Split(string(data), "\n")
-	for i := max(p.Line-2, 0); i < min(p.Line+1, len(lines)); i++ {
-		if p.Cure == "" && strings.Contains(lines[i], "${") && strings.ContainsAny(strings.ReplaceAll(lines[i], "${", ""), "{[") {
-			p.Cure = `put quotes around a ${VAR} within { } or [ ]`
+	if alias := noAnchor.FindStringSubmatch(m[2]); alias != nil {
+		p.Message, p.Cure = "an alias (*name) has no anchor", "put quotes around a value that begins with *"
+		p.Line = 1 + slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, "*"+alias[1]) })
+	}
+	if i := p.Line - 1; i >= 0 && i < len(lines) {
+		switch line := lines[i]; {
+		case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"):
+			p.Cure = "indent with spaces, not with tabs"
+		case strings.Contains(line, "${") && strings.ContainsAny(strings.ReplaceAll(line, "${", ""), "{["):
+			p.Cure = "put quotes around a ${VAR} within { } or [ ]"
 		}
 	}
 	l.add(p)
@@ -102,7 +116,9 @@ func (l *loader) eachKey(n *yaml.Node, path string, f func(key string, k, v *yam
 // resolve follows an alias to what it stands for. There are no aliases of aliases.
 func resolve(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode && n.Alias != nil {
-		return n.Alias
+		target := *n.Alias
+		target.Line = n.Line // A problem is where the alias is used.
+		return &target
 	}
 	return n
 }
@@ -115,7 +131,7 @@ func isNull(n *yaml.Node) bool {
 func kindName(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
-		return "keys with values"
+		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
 	case yaml.AliasNode:

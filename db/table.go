@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +58,8 @@ type Shape struct {
 	Read         []string // columns that are read
 	Insert       []string // columns that new rows get
 	Update       []string // columns that are compared and may be updated
+	// Sequences fill columns that an insert leaves out.
+	Sequences []string
 	// Lock: the key has no unique index, so that inserts lock the table.
 	Lock bool
 }
@@ -110,8 +114,16 @@ func (b *base) Shape() Shape {
 	if b.deletedAt != nil {
 		s.Read = append(s.Read, b.deletedAt.name)
 	}
+	for _, c := range b.all {
+		if found := nextval.FindStringSubmatch(c.defaultTo); found != nil && !slices.Contains(s.Insert, c.name) {
+			s.Sequences = append(s.Sequences, strings.ReplaceAll(found[1], `"`, ""))
+		}
+	}
 	return s
 }
+
+// nextval is the default of a serial column.
+var nextval = regexp.MustCompile(`^nextval\('([^']+)'`)
 
 // bind matches the mapping with the columns that the table has.
 func (b *base) bind() error {

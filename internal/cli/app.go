@@ -22,6 +22,8 @@ type needs struct {
 	table bool
 	// dryRun: the state may be out of reach.
 	dryRun bool
+	// daemon: everything.
+	daemon bool
 }
 
 // app is the program's parts, wired together.
@@ -52,16 +54,31 @@ func (p *Program) open(ctx context.Context, n needs) (_ *app, err error) {
 		}
 	}
 	if n.clerk {
-		a.client, err = clerkclient.New(clerkclient.Config{
-			SecretKey: a.cfg.Clerk.SecretKey.Reveal(), BaseURL: a.cfg.Clerk.APIURL,
-			RateShare: a.cfg.Clerk.RateShare, RateLimit: a.cfg.Clerk.RateLimit,
-			Attributes: a.table.Mapping().Attributes(), Logger: a.log, Version: p.Version,
-		})
+		a.client, err = a.newClient(a.table.Mapping().Attributes())
 		if err != nil {
-			return nil, usage(err)
+			return nil, err
 		}
 	}
 	return a, nil
+}
+
+// newClient makes the way to Clerk.
+func (a *app) newClient(attributes []reconcile.Attribute) (*clerkclient.Client, error) {
+	client, err := clerkclient.New(clerkclient.Config{
+		SecretKey: a.cfg.Clerk.SecretKey.Reveal(), BaseURL: a.cfg.Clerk.APIURL,
+		RateShare: a.cfg.Clerk.RateShare, RateLimit: a.cfg.Clerk.RateLimit,
+		Attributes: attributes, Logger: a.log, Version: a.p.Version,
+	})
+	if err != nil {
+		return nil, usage(err)
+	}
+	return client, nil
+}
+
+// tableConfig says which table the configuration means.
+func (a *app) tableConfig() db.TableConfig {
+	d := a.cfg.Database
+	return db.TableConfig{Schema: d.Table.Schema, Name: d.Table.Name, Mapping: d.Mapping, ExistingOnly: d.DefaultMapping, State: a.state}
 }
 
 // openDatabase opens the users table and the state.
@@ -70,18 +87,15 @@ func (a *app) openDatabase(ctx context.Context, n needs) error {
 	if err != nil {
 		return err
 	}
-	if err := a.openState(ctx, conn, n); err != nil {
-		return err
-	}
 	if conn.Dialect == db.SQLite && a.cfg.Database.DefaultMapping {
 		if err := db.CreateDefaultTable(ctx, conn, a.cfg.Database.Table.Name); err != nil {
 			return err
 		}
 	}
-	a.table, err = db.OpenTable(ctx, conn, db.TableConfig{
-		Schema: a.cfg.Database.Table.Schema, Name: a.cfg.Database.Table.Name,
-		Mapping: a.cfg.Database.Mapping, ExistingOnly: a.cfg.Database.DefaultMapping, State: a.state,
-	})
+	if err := a.openState(ctx, conn, n); err != nil {
+		return err
+	}
+	a.table, err = db.OpenTable(ctx, conn, a.tableConfig())
 	return err
 }
 
@@ -100,7 +114,7 @@ func (a *app) connect(ctx context.Context, url config.Secret) (*db.Conn, error) 
 // run that may not do that goes without.
 func (a *app) openState(ctx context.Context, conn *db.Conn, n needs) error {
 	url := a.cfg.Database.StateURL
-	if url == "none" {
+	if url == config.StateNone {
 		return nil
 	}
 	if url != "" {

@@ -1,0 +1,36 @@
+// Rollcall keeps an application's users table in step with Clerk: it pages
+// through every Clerk user, inserts the rows that lost webhooks left out, and
+// reports the drift. See README.md.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // schedule.timezone works in a container without time zones
+
+	"golang.org/x/term"
+
+	"github.com/rollcall-sync/rollcall/internal/cli"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	os.Exit(run())
+}
+
+// run turns the first signal into the end of the context, and leaves the
+// second one to end the process at once.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	p := &cli.Program{
+		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Env: os.LookupEnv, Version: version,
+	}
+	return p.Run(ctx, os.Args[1:])
+}
