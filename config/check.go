@@ -31,7 +31,7 @@ func (l *loader) check() {
 
 func (l *loader) checkMapping() {
 	m := l.config.Database.Mapping
-	if l.columns && m.Key == "" && !l.idTrouble() {
+	if l.columns && m.Key == "" && !l.skipped && !l.idTrouble() {
 		l.complainKey(columnsKey, wrong("add the column that holds Clerk's user id, as clerk_id: id", "no column maps id"))
 	}
 	names := map[string]bool{m.Key: true}

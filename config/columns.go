@@ -22,9 +22,24 @@ type form struct {
 	has      map[string]int // the lines of the keys that were written
 }
 
+// maxColumns is how many columns a table of PostgreSQL's can have.
+const maxColumns = 1600
+
+// tooWide refuses more columns than there can be.
+func (l *loader) tooWide(key string, n *yaml.Node) bool {
+	if n.Kind != yaml.MappingNode || len(n.Content)/2 <= maxColumns {
+		return false
+	}
+	l.complain(key, text{node: n}, wrong("name those that matter", "no table has more than %d columns", maxColumns))
+	return true
+}
+
 // readColumns reads database.columns. The column that maps the id becomes the key.
 func (l *loader) readColumns(n *yaml.Node) {
 	l.columns = true
+	if l.tooWide(columnsKey, n) {
+		return
+	}
 	m := &l.config.Database.Mapping
 	l.eachKey(n, columnsKey, func(name string, k, v *yaml.Node) {
 		key := columnsKey + "." + shorten(name)
@@ -56,6 +71,9 @@ func (l *loader) readColumns(n *yaml.Node) {
 // readOnInsert reads database.on_insert.
 func (l *loader) readOnInsert(n *yaml.Node) {
 	l.onInsert = true
+	if l.tooWide(onInsertKey, n) {
+		return
+	}
 	m := &l.config.Database.Mapping
 	m.OnInsert = []reconcile.InsertColumn{}
 	l.eachKey(n, onInsertKey, func(name string, k, v *yaml.Node) {

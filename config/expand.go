@@ -30,6 +30,9 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // expand replaces ${VAR} and ${VAR:-default}; $${ stands for a plain ${.
 // What a variable holds is taken as it is and not expanded again.
 func (e *expander) expand(s string, depth int) (string, error) {
+	if !strings.Contains(s, "${") {
+		return s, nil
+	}
 	var out strings.Builder
 	for {
 		i := strings.Index(s, "${")

@@ -231,6 +231,7 @@ func TestOnlyWhatIsNeededMustBeSet(t *testing.T) {
 		{"the file's own mistakes always count", "clerk: {secret_key: pk_test_x}\nlog: {level: loud}", env{}, 0, "clerk.secret_key log.level"},
 		{"a variable of the file's own", "alerts: {webhook_url: '${ALERTS}'}", base, config.NeedClerk | config.NeedDatabase, ""},
 		{"the same, needed", "alerts: {webhook_url: '${ALERTS}'}", base, config.NeedAll, "alerts.webhook_url"},
+		{"a column's variable that nobody needs", "database: {columns: {clerk_id: '${ID}', x: {from: '${X}', default: '${Y}'}}}", env{}, config.NeedServer, ""},
 		{"an open admin address without a server", "server: {admin: ':8080'}", base, config.NeedClerk, ""},
 	} {
 		_, err := config.Load(config.Options{Env: c.env.lookup, ReadFile: files{"config.yaml": c.text}.read, Need: c.need})

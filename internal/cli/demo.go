@@ -86,7 +86,7 @@ func (d *demo) open(ctx context.Context, url, file string) (err error) {
 	if d.conn, err = db.Open(ctx, db.Config{URL: "sqlite://" + file}); err != nil {
 		return err
 	}
-	if err := db.CreateDefaultTable(ctx, d.conn, "users"); err != nil {
+	if err := db.CreateDefaultTable(ctx, d.conn); err != nil {
 		return err
 	}
 	if _, err := db.Migrate(ctx, d.conn); err != nil {

@@ -77,4 +77,3 @@ func spread(total, n, offset int) map[int]bool {
 	}
 	return picked
 }
-

@@ -1,0 +1,92 @@
+// Package server is what Rollcall shows over HTTP. So far that is its health,
+// for containers and load balancers.
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Checks say how the process is.
+type Checks struct {
+	// Alive returns why the process should be restarted, nil if it should not.
+	Alive func() error
+	// Ready returns why the process cannot work at the moment, nil if it can.
+	Ready func(context.Context) error
+}
+
+// Health serves GET /healthz, which tells a stuck process from a quiet one, and
+// GET /readyz, which is 503 while the database cannot be reached.
+func Health(c Checks) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, "stuck", c.Alive()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, "not_ready", c.Ready(r.Context())) })
+	return mux
+}
+
+func answer(w http.ResponseWriter, code string, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	var body any = map[string]string{"status": "ok"}
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		body = map[string]any{"error": map[string]string{"code": code, "message": err.Error()}}
+	}
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
+}
+
+// Serve listens on addr until ctx ends, then lets requests under way finish. It
+// calls ready with the address once it listens.
+func Serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logger, ready func(net.Addr)) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	s := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: zap.NewStdLog(log),
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	ready(listener.Addr())
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = s.Shutdown(closing)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.Close()
+	}
+	<-served
+	return err
+}
+
+// CheckHealth asks a daemon whether it is alive.
+func CheckHealth(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	if err := response.Body.Close(); err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("ask for health: %s answers %s", url, response.Status)
+	}
+	return nil
+}
