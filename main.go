@@ -30,7 +30,14 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	p := &cli.Program{
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())),
-		Env: os.LookupEnv, Version: version,
+		Env: lookup, Version: version,
 	}
 	return p.Run(ctx, os.Args[1:])
+}
+
+// lookup takes an empty variable for one that is not set: that is how compose
+// files and CI systems pass on what nobody gave them.
+func lookup(name string) (string, bool) {
+	value := os.Getenv(name)
+	return value, value != ""
 }

@@ -74,7 +74,7 @@ func runSQL(ts *testscript.TestScript, neg bool, args []string) {
 	conn, err := openSQL(ts.Getenv("DATABASE_URL"), ts.MkAbs("."))
 	ts.Check(err)
 	defer func() { _ = conn.Close() }()
-	rows, err := conn.Query(args[0]) //nolint:rowserrcheck,sqlclosecheck // closed below
+	rows, err := conn.Query(args[0])
 	ts.Check(err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {

@@ -53,7 +53,7 @@ func (s *stage) run(ctx context.Context, only string) error {
 	}
 	defer stop()
 	s.simURL = simURL
-	fmt.Printf("%d users, %s latency a request, no rate limit; PostgreSQL and the simulator share this machine\n\n", s.users, s.latency)
+	fmt.Fprintf(os.Stdout, "%d users, %s latency a request, no rate limit; PostgreSQL and the simulator share this machine\n\n", s.users, s.latency)
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "contender\trun\tusers/s\tseconds\tCPU s\tpeak MiB\trequests\trows\t")
 	for _, c := range contenders {
@@ -79,9 +79,9 @@ func (s *stage) run(ctx context.Context, only string) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Println()
+	fmt.Fprintln(os.Stdout)
 	for _, c := range contenders {
-		fmt.Printf("  %-14s %s\n", c.name, c.what)
+		fmt.Fprintf(os.Stdout, "  %-14s %s\n", c.name, c.what)
 	}
 	return nil
 }
@@ -97,7 +97,9 @@ func (s *stage) database(ctx context.Context) (string, func() error, error) {
 		return "", nil, fmt.Errorf("read the database URL: %w", err)
 	}
 	u.Path = "/" + name
-	drop := func() error { return execute(context.WithoutCancel(ctx), s.admin, "DROP DATABASE "+name+" WITH (FORCE)") }
+	drop := func() error {
+		return execute(context.WithoutCancel(ctx), s.admin, "DROP DATABASE "+name+" WITH (FORCE)")
+	}
 	return u.String(), drop, execute(ctx, u.String(), usersDDL)
 }
 
@@ -123,7 +125,7 @@ func (s *stage) perform(ctx context.Context, name, database string) (figures, er
 	if name == "rollcall" {
 		program, args = s.binary, []string{"--once"}
 	}
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // ours, or the operator's
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{"CLERK_SECRET_KEY=sk_test_bench", "CLERK_API_URL=" + s.simURL, "DATABASE_URL=" + database,
 		"ROLLCALL_CONFIG_YAML=" + benchConfig, "HOME=" + os.Getenv("HOME")}
 	before := s.sim.Requests()["total"]

@@ -33,10 +33,18 @@ var ErrConfig = errors.New("the configuration does not fit the database")
 // OpenTable reads the table's description from the database and checks the
 // mapping against it. Every error that wraps ErrConfig names all its problems.
 func OpenTable(ctx context.Context, conn *Conn, cfg TableConfig) (Table, error) {
-	if conn.Dialect == Postgres {
-		return openPGTable(ctx, conn, cfg)
+	if conn.Dialect == SQLite {
+		t, err := openSQLiteTable(ctx, conn, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	}
-	return openSQLiteTable(ctx, conn, cfg)
+	t, err := openPGTable(ctx, conn, cfg)
+	if err != nil {
+		return nil, err // and not a nil *pgTable, which as a Table is not nil
+	}
+	return t, nil
 }
 
 // Table is the application's users table, with what the operator's commands

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // Program is one invocation of rollcall.
@@ -77,8 +79,12 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	message := fmt.Sprintf("unknown command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		message += fmt.Sprintf(": did you mean %q?", near[0])
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	if near := reconcile.Nearest(args[0], names); near != "" {
+		message += fmt.Sprintf(": did you mean %q?", near)
 	}
 	return usage(errors.New(message + " (see rollcall --help)"))
 }

@@ -35,6 +35,9 @@ func (p *Program) demoCommand() *cobra.Command {
 	return cmd
 }
 
+// demoKey is no secret: the simulated Clerk takes any.
+const demoKey = "sk_test_demo" //nolint:gosec // no secret
+
 // demo is the simulated world of rollcall demo.
 type demo struct {
 	p      *Program
@@ -98,7 +101,7 @@ func (d *demo) open(ctx context.Context, url, file string) (err error) {
 		return err
 	}
 	d.mapping = table.Mapping()
-	d.client, err = clerkclient.New(clerkclient.Config{SecretKey: "sk_test_demo", BaseURL: url, RateLimit: -1,
+	d.client, err = clerkclient.New(clerkclient.Config{SecretKey: demoKey, BaseURL: url, RateLimit: -1,
 		Attributes: d.mapping.Attributes(), Version: d.p.Version})
 	if err != nil {
 		return err
@@ -178,10 +181,10 @@ func (d *demo) live(ctx context.Context) error {
 
 // stopped forgets errors that are only the end of the demo.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil //nolint:nilerr // the error is that the demo was stopped
 }
 
 func clock() string { return time.Now().Format("15:04:05") }

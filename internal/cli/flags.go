@@ -84,7 +84,7 @@ var guardedKinds = []reconcile.Kind{reconcile.Missing, reconcile.Stale, reconcil
 func readIDs(path string) ([]string, error) {
 	file := os.Stdin
 	if path != "-" {
-		f, err := os.Open(path) //nolint:gosec // the operator names the file
+		f, err := os.Open(path)
 		if err != nil {
 			return nil, fmt.Errorf("--ids: %w", err)
 		}

@@ -70,7 +70,7 @@ func (p *Program) output(path string) (io.WriteCloser, error) {
 		buffered := bufio.NewWriter(p.Stdout)
 		return closer{buffered, buffered.Flush}, nil
 	}
-	file, err := os.Create(path) //nolint:gosec // the operator names the file
+	file, err := os.Create(path)
 	if err != nil {
 		return nil, err
 	}
