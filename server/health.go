@@ -67,7 +67,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logg
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.Close()
 	}
-	<-served
+	_ = <-served // http.ErrServerClosed
 	return err
 }
 

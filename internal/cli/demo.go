@@ -36,7 +36,7 @@ func (p *Program) demoCommand() *cobra.Command {
 }
 
 // demoKey is no secret: the simulated Clerk takes any.
-const demoKey = "sk_test_demo" //nolint:gosec // no secret
+const demoKey = "sk_test_demo"
 
 // demo is the simulated world of rollcall demo.
 type demo struct {
@@ -184,7 +184,7 @@ func stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return nil //nolint:nilerr // the error is that the demo was stopped
+	return nil
 }
 
 func clock() string { return time.Now().Format("15:04:05") }
