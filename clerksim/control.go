@@ -76,7 +76,7 @@ func (s *Sim) Start() (baseURL string, stop func(), err error) {
 	go func() { done <- Serve(ctx, "127.0.0.1:0", s, func(url string) { ready <- url }) }()
 	stop = func() {
 		cancel()
-		_ = <-done // it was asked to end
+		<-done //nolint:errcheck // it was asked to end
 	}
 	select {
 	case url := <-ready:

@@ -67,7 +67,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logg
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.Close()
 	}
-	_ = <-served // http.ErrServerClosed
+	<-served //nolint:errcheck // it is http.ErrServerClosed
 	return err
 }
 
