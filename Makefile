@@ -7,6 +7,8 @@ GO       ?= go
 FUZZTIME ?= 30s
 # What `make test` and `make cover` test; one package while working on it: make test PKG=./db
 PKG      ?= ./...
+# More flags for the benchmark, for instance BENCHFLAGS='-users 1000000 -latency 150ms'.
+BENCHFLAGS ?=
 # More flags for go test, for instance TESTFLAGS='-run TestRun -v'.
 TESTFLAGS ?=
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -77,8 +79,8 @@ test: deps format vet lint ## check the format, vet, lint, and run all tests on 
 	echo "test: format, vet, lint and tests passed ($$how; the tests took $$(( $$(date +%s) - start )) s)"
 
 .PHONY: bench
-bench: deps ## run the benchmarks on a real PostgreSQL
-	@$(PGTEST) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout=60m $(TESTFLAGS) ./bench/...
+bench: deps build ## Rollcall beside what a team would write: 100,000 users into a real PostgreSQL
+	@$(PGTEST) $(GO) run ./bench $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
