@@ -268,7 +268,8 @@ func (s *Sim) instance(w http.ResponseWriter, r *http.Request) error {
 	if strings.Contains(r.Header.Get("Authorization"), "sk_live_") {
 		environment = "production"
 	}
-	s.write(w, r, http.StatusOK, map[string]any{"object": "instance", "id": s.cfg.InstanceID, "environment_type": environment, "allowed_origins": nil})
+	s.write(w, r, http.StatusOK, map[string]any{"object": "instance", "id": s.cfg.InstanceID, "environment_type": environment, "allowed_origins": nil,
+		"workspace_id": "app_" + s.cfg.InstanceID[len("ins_"):]})
 	return nil
 }
 

@@ -164,7 +164,14 @@ func (p *person) appendContact(b []byte, i int, id, object, field, address strin
 	if object == "web3_wallet" {
 		b = append(b, `,"nonce":"n"`...)
 	}
-	b = append(b, `},"linked_to":[],"matches_sso_connection":false,"created_at":`...)
+	b = append(b, '}')
+	if object != "web3_wallet" {
+		b = append(b, `,"linked_to":[]`...)
+	}
+	if object == "email_address" {
+		b = append(b, `,"matches_sso_connection":false`...)
+	}
+	b = append(b, `,"created_at":`...)
 	b = appendTime(b, p.created, seconds)
 	b = append(b, `,"updated_at":`...)
 	b = appendTime(b, p.updated, seconds)
