@@ -158,7 +158,8 @@ func TestRecentlyChangedComeFirst(t *testing.T) {
 	}
 	id := a.sim.Create(clerksim.NewUser{})
 	users := a.list("order_by=-updated_at&limit=500")
-	if len(users) != 500 || !(users[0].ID == id && users[1].ID == a.sim.ID(17) || users[1].ID == id && users[0].ID == a.sim.ID(17)) {
+	first, second := users[0].ID, users[1].ID
+	if len(users) != 500 || (first != id || second != a.sim.ID(17)) && (second != id || first != a.sim.ID(17)) {
 		t.Errorf("%d users, first %+v", len(users), users[:2])
 	}
 	for i := 1; i < len(users); i++ {
