@@ -3,9 +3,12 @@ package main
 import (
 	"database/sql"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"       // the driver pgx
@@ -20,6 +23,17 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"rollcall": main})
 }
 
+// program is the path of the program: of this very test binary, which is the
+// program when it is called by that name, so that the race detector watches it too.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("rollcall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestScripts runs the program as a program: its arguments, output, files and
 // exit codes. Each script has a simulated Clerk of 100 users and a PostgreSQL
 // database of its own; see testdata/script.
@@ -30,15 +44,15 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			sim := clerksim.New(clerksim.Config{Users: 100, Seed: 1, Key: "sk_test_script"})
-			server := httptest.NewServer(sim.Handler())
+			sims := newSwitchboard()
+			server := httptest.NewServer(sims)
 			env.Defer(server.Close)
-			env.Values["sim"] = sim
+			env.Values["sim"] = sims
 			env.Setenv("CLERK_API_URL", server.URL+"/v1")
-			env.Setenv("CLERK_SECRET_KEY", "sk_test_script")
+			env.Setenv("CLERK_SECRET_KEY", "sk_live_script")
 			env.Setenv("DATABASE_URL", pgtest.DB(env.T().(testing.TB)))
-			env.Setenv("USER0", sim.ID(0))
-			env.Setenv("USER1", sim.ID(1))
+			env.Setenv("USER0", sims.own.ID(0))
+			env.Setenv("USER1", sims.own.ID(1))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -89,24 +103,56 @@ func runSQL(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(rows.Err())
 }
 
-// changeSim changes the simulated Clerk: sim delete ID, sim empty, sim instance.
+// changeSim changes the simulated Clerk: sim delete ID, sim faults NAME, sim
+// down, sim instance (another one answers), sim up (all is well again).
 func changeSim(ts *testscript.TestScript, _ bool, args []string) {
-	sim, ok := ts.Value("sim").(*clerksim.Sim)
+	sims, ok := ts.Value("sim").(*switchboard)
 	if !ok || len(args) == 0 {
-		ts.Fatalf("usage: sim delete ID | faults NAME")
+		ts.Fatalf("usage: sim delete ID | faults NAME | down | instance | up")
 	}
 	switch args[0] {
 	case "delete":
-		ts.Check(sim.Delete(args[1]))
-	case "empty":
-		sim.SetFaults(clerksim.Faults{EmptyList: true})
-	case "short":
-		sim.SetFaults(clerksim.Faults{ShortList: 50})
+		ts.Check(sims.own.Delete(args[1]))
+	case "faults":
+		faults, known := map[string]clerksim.Faults{
+			"EmptyList": {EmptyList: true}, "ShortList": {ShortList: 50}, "HideMost": {HideMost: true},
+			"FailAfter": {FailAfter: 1}, "NoInstance": {NoInstance: true},
+		}[args[1]]
+		if !known {
+			ts.Fatalf("unknown fault %q", args[1])
+		}
+		sims.own.SetFaults(faults)
 	case "down":
-		sim.SetErrors(100)
+		sims.own.SetErrors(100)
+	case "instance":
+		sims.answers.Store(sims.other)
+	case "up":
+		sims.own.SetErrors(0)
+		sims.own.SetFaults(clerksim.Faults{})
+		sims.answers.Store(sims.own)
 	default:
 		ts.Fatalf("unknown change %q", args[0])
 	}
+}
+
+// switchboard is two Clerk instances with the same users, of which one answers.
+type switchboard struct {
+	own, other *clerksim.Sim
+	answers    atomic.Pointer[clerksim.Sim]
+}
+
+func newSwitchboard() *switchboard {
+	cfg := clerksim.Config{Users: 100, Seed: 1, Key: "sk_live_script"}
+	b := &switchboard{own: clerksim.New(cfg)}
+	cfg.InstanceID = "ins_anotherinstance00000000000"
+	b.other = clerksim.New(cfg)
+	b.answers.Store(b.own)
+	return b
+}
+
+// ServeHTTP lets the instance answer whose turn it is.
+func (b *switchboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.answers.Load().Handler().ServeHTTP(w, r)
 }
 
 // openSQL opens a database as the program would, without being part of it.

@@ -145,6 +145,12 @@ var (
 	providers  = []string{"google", "github", "apple", "microsoft"}
 )
 
+// privateRest is what this instance's app keeps of everybody, so that users are
+// as large as those of real apps: 2 to 3.5 kB.
+const privateRest = `,"signup":{"source":"newsletter","campaign":"spring","landing":"/pricing","referrer":"https://www.example.com/blog/why-we-moved?utm_source=newsletter&utm_medium=email&utm_campaign=spring"},` +
+	`"consents":{"terms":"2024-05-01","privacy":"2024-05-01","marketing":false,"analytics":true},` +
+	`"onboarding":{"completed":true,"steps":["profile","workspace","invite","billing"],"workspace_size":"11-50","role":"engineering"}}`
+
 // person makes the user of an index.
 func (g *generator) person(i int) *person {
 	r := mix(uint64(i)*2654435761 + g.seed)
@@ -189,10 +195,11 @@ func (g *generator) person(i int) *person {
 	}
 	p.verified = next(15) > 0
 	p.public = []string{`{}`, `{"plan":"free"}`, `{"plan":"pro","onboarded":true,"seats":12}`, `{"plan":"team","limits":{"projects":50,"storage_gb":12.5},"tags":["a","ü"]}`}[next(4)]
-	p.private, p.unsafe = `{}`, `{}`
+	customer := "null"
 	if next(3) == 0 {
-		p.private = `{"stripe_customer_id":"cus_` + number + `"}`
+		customer = `"cus_` + number + `"`
 	}
+	p.private, p.unsafe = `{"stripe_customer_id":`+customer+privateRest, `{}`
 	if next(4) == 0 {
 		p.unsafe = `{"theme":"dark","lang":"de"}`
 	}

@@ -55,6 +55,12 @@ func (p *person) part(prefix string, i int) string {
 	return prefix + p.id[5:] + strconv.Itoa(i)
 }
 
+// Clerk's image addresses hold a signed JSON object in base64, some 200 characters.
+const (
+	imageStart = "https://img.clerk.com/eyJ0eXBlIjoicHJveHkiLCJzcmMiOiJodHRwczovL2ltYWdlcy5jbGVyay5kZXYvb2F1dGhf"
+	imageEnd   = "LnBuZyIsInMiOiJrV0pQb0xkZGJ5Y1ZQZ2tSVWhMRk9xR2ZJSmhUY0xQdlV4Q0RjM1pJc2JjVTgifQ"
+)
+
 // append writes the user as Clerk's API does.
 func (p *person) append(b []byte, seconds bool) []byte {
 	key := func(name string) { b = append(append(b, name...), ':') }
@@ -67,7 +73,7 @@ func (p *person) append(b []byte, seconds bool) []byte {
 	b = appendNullable(b, p.first)
 	b = append(b, `,"last_name":`...)
 	b = appendNullable(b, p.last)
-	image := "https://img.clerk.com/eyJ0eXBlIjoicHJveHkiLCJzcmMiOiJodHRwczovL2ltYWdlcy5jbGVyay5kZXYvb2F1dGhf" + p.id[5:]
+	image := imageStart + p.id[5:] + imageEnd
 	b = append(b, `,"locale":null,"profile_image_url":`...)
 	b = appendString(b, image)
 	b = append(b, `,"image_url":`...)

@@ -41,6 +41,8 @@ type Clerk struct {
 	// RateLimit is the instance's limit in requests a second (the file gives it
 	// for ten seconds, as Clerk does). 0 leaves it to the key; negative is none at all.
 	RateLimit float64
+	// Retries is how often a request is repeated before its error counts.
+	Retries int
 }
 
 // StateNone as Database.StateURL means that there is no state.

@@ -14,6 +14,7 @@ func (c *Config) fields() []field {
 		{key: "clerk.secret_key", fallback: "${CLERK_SECRET_KEY}", need: NeedClerk, required: true, binding: hidden(&c.Clerk.SecretKey, checkSecretKey)},
 		{key: "clerk.api_url", fallback: "${CLERK_API_URL:-https://api.clerk.com/v1}", need: NeedClerk, binding: plain(&c.Clerk.APIURL, parseAPIURL)},
 		{key: "clerk.rate_share", fallback: "25%", need: NeedClerk, binding: scalar(&c.Clerk.RateShare, parseRateShare, showPercent)},
+		{key: "clerk.retries", fallback: "10", need: NeedClerk, binding: integer(&c.Clerk.Retries, 0, 100)},
 		{key: "clerk.rate_limit", need: NeedClerk, binding: scalar(&c.Clerk.RateLimit, parseRateLimit, showRateLimit)},
 
 		{key: "database.url", fallback: "${DATABASE_URL}", need: NeedDatabase, required: true, binding: hidden(&c.Database.URL, checkDatabaseURL)},

@@ -71,7 +71,7 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Config{
-		Clerk: config.Clerk{SecretKey: testKey, APIURL: "https://api.clerk.com/v1", RateShare: 0.25},
+		Clerk: config.Clerk{SecretKey: testKey, APIURL: "https://api.clerk.com/v1", RateShare: 0.25, Retries: 10},
 		Database: config.Database{URL: testURL, MaxConnections: 4, StatementTimeout: time.Minute, LockTimeout: 5 * time.Second,
 			Table: config.Table{Name: "users"}, Mapping: config.DefaultMapping(), DefaultMapping: true},
 		Policy:    reconcile.DefaultPolicy(),

@@ -50,6 +50,7 @@ func TestValues(t *testing.T) {
 		{"clerk.secret_key", []string{"sk_test_a", "sk_live_abc", "${CLERK_SECRET_KEY}"}, []string{"", "sk_test_", "sk_other_a", "pk_live_a", "whsec_a", "sk_test_a ", "abc"}},
 		{"clerk.api_url", []string{"http://127.0.0.1:9393/v1", "https://clerk.internal/v1/"}, []string{"", "ftp://x", "https://", "https:///v1", "https://x/?a", "https://x/#a", "https://u@x", "%"}},
 		{"clerk.rate_share", []string{"1%", "100%", "0.25", "2.5%", "12.5 %"}, []string{"", "0%", "0.9%", "101%", "1", "25", "0", "-1%", "NaN%", "Inf%", "x"}},
+		{"clerk.retries", []string{"0", "100"}, []string{"", "-1", "101", "many"}},
 		{"clerk.rate_limit", []string{"", "off", "1", "1000", "0.1e3"}, []string{"0", "-1", "NaN", "Inf", "1e9", "production"}},
 		{"database.url", []string{"postgres://h/d", "postgresql://h/d", "sqlite://f.db", "sqlite:f.db", "file:./dev.db", "'\"postgres://h/d\"'", "postgresql+psycopg://h/d"},
 			[]string{"", "h/d", "mysql://h/d", "prisma://x", "mongodb+srv://x", "host=x user=y", "sqlserver://x"}},

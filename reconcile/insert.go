@@ -142,8 +142,8 @@ func (r *run) explain(ctx context.Context, u *User) error {
 // where nothing refers to it, else it is an orphan.
 func (r *run) recheckInserted(ctx context.Context) error {
 	if r.spared > 0 {
-		r.warn(fmt.Sprintf("%d of %d inserted users were not looked up again: the next full run sees whoever was deleted meanwhile",
-			r.spared, r.spared+int64(len(r.inserted))))
+		r.report.FollowUp = true
+		r.log.Info("too many users were inserted to look each up again: a full run follows at once", "inserted", r.spared+int64(len(r.inserted)))
 	}
 	for chunk := range slices.Chunk(r.inserted, lookupSize) {
 		gone, err := r.gone(ctx, chunk)

@@ -22,6 +22,7 @@ func (r *run) list(ctx context.Context) error {
 	if err := r.pipeline(ctx, r.Source.List); err != nil {
 		return err
 	}
+	r.warnUnforeseen()
 	after, err := r.Source.Count(ctx)
 	if err != nil {
 		return fmt.Errorf("count Clerk's users: %w", err)
@@ -196,6 +197,14 @@ func (r *run) reportMissing(ctx context.Context, users []User) error {
 		}
 	}
 	return nil
+}
+
+// warnUnforeseen says which constraints a dry run could not predict.
+func (r *run) warnUnforeseen() {
+	if names := r.Table.Unforeseen(); r.o.DryRun && r.report.Missing.Found > 0 && len(names) > 0 {
+		r.warn("this dry run could not foresee conflicts with " + strings.Join(names, ", ") +
+			": some of the missing rows may turn out to be conflicts or rejected")
+	}
 }
 
 // limit is how many rows of a kind this run may write; ok is false where

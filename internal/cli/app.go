@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,7 @@ func (a *app) newClient(attributes []reconcile.Attribute) (*clerkclient.Client, 
 	client, err := clerkclient.New(clerkclient.Config{
 		SecretKey: a.cfg.Clerk.SecretKey.Reveal(), BaseURL: a.cfg.Clerk.APIURL,
 		RateShare: a.cfg.Clerk.RateShare, RateLimit: a.cfg.Clerk.RateLimit,
+		MaxRetries: cmp.Or(a.cfg.Clerk.Retries, -1),
 		Attributes: attributes, Logger: a.log, Version: a.p.Version,
 	})
 	if err != nil {

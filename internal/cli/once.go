@@ -37,6 +37,10 @@ func (p *Program) once(ctx context.Context, f runFlags) error {
 		o.OnFinding = func(f reconcile.Finding) error { return lines.Encode(f) }
 	}
 	r, runErr := app.run(ctx, o)
+	last := r
+	if r.FollowUp && runErr == nil {
+		last, runErr = app.run(ctx, reconcile.Options{OnFinding: o.OnFinding})
+	}
 	if f.report != "" {
 		encoder := json.NewEncoder(report)
 		encoder.SetIndent("", "  ")
@@ -45,7 +49,7 @@ func (p *Program) once(ctx context.Context, f runFlags) error {
 	if err := errors.Join(err, report.Close(), findings.Close()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	return outcomeError(r, runErr, f.detailed)
+	return outcomeError(last, runErr, f.detailed)
 }
 
 // outcomeError turns a run's outcome into the exit code; what happened was
