@@ -103,7 +103,10 @@ const (
 type Collision struct {
 	Constraint string   // the unique constraint or index
 	Columns    []string // its columns
-	HeldBy     string   // the key of the row in the way; "unlinked" where it has none
+	HeldBy     string   // the key of the row in the way; Unlinked where it has none
+	// PrimaryEmail says that the index is on one column alone, which holds the
+	// primary e-mail address and nothing else.
+	PrimaryEmail bool
 }
 
 // IsZero reports whether nothing is in the way.
@@ -133,6 +136,11 @@ func (e *RowError) Unwrap() error { return e.Err }
 // which is held back only while Rollcall is paused.
 type Permit struct {
 	Token string
+	// RunID is what the journal names as the writer: a run, or such as ensure.
+	RunID string
+	// Undo marks the writes of an undo: they need Rollcall to be paused, where
+	// every other write is held back, and wait for writes under way.
+	Undo bool
 }
 
 // ErrUnavailable is wrapped by an error that may pass by itself: the database
