@@ -1,6 +1,7 @@
 // Command bench runs Rollcall side by side with what a team would write today,
 // each in a process of its own against the same simulated Clerk and the same
-// PostgreSQL, and prints what each took: make bench.
+// PostgreSQL, and prints what each took: make bench. With -scale it runs
+// Rollcall alone over ever larger instances.
 package main
 
 import (
@@ -27,19 +28,22 @@ func run() int {
 }
 
 func bench(ctx context.Context) error {
-	users := flag.Int("users", 100_000, "how many users the simulated Clerk has")
-	latency := flag.Duration("latency", 0, "how long the simulated Clerk takes for each request")
-	binary := flag.String("rollcall", "bin/rollcall", "Rollcall's binary")
-	only := flag.String("only", "", "run only this contender")
+	var s stage
+	flag.IntVar(&s.users, "users", 1_000_000, "how many users Rollcall's simulated Clerk has; the others get fewer, as they are slower")
+	flag.StringVar(&s.binary, "rollcall", "bin/rollcall", "Rollcall's binary")
+	flag.StringVar(&s.only, "only", "", "run only this contender")
+	scale := flag.Bool("scale", false, "run Rollcall over 10,000 users and ten times as many each time, up to -users")
 	contender := flag.String("contender", "", "internal: be this contender")
 	flag.Parse()
 	if *contender != "" {
 		return baseline(ctx, *contender)
 	}
-	admin := os.Getenv("TEST_DATABASE_URL")
-	if admin == "" {
+	s.admin = os.Getenv("TEST_DATABASE_URL")
+	if s.admin == "" {
 		return errors.New("no database: run it by make bench, or set TEST_DATABASE_URL to an empty server's URL")
 	}
-	s := &stage{admin: admin, users: *users, latency: *latency, binary: *binary}
-	return s.run(ctx, *only)
+	if *scale {
+		return s.scale(ctx)
+	}
+	return s.compare(ctx)
 }

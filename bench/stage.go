@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,75 +15,127 @@ import (
 	"github.com/rollcall-sync/rollcall/clerksim"
 )
 
-// stage is where every contender performs: a simulated Clerk and a table.
+// stage is where every contender performs.
 type stage struct {
-	admin, binary string
-	users         int
-	latency       time.Duration
-
-	sim    *clerksim.Sim
-	simURL string
+	admin, binary, only string
+	users               int
 }
 
 // figures are what one performance took.
 type figures struct {
+	users     int
 	wall, cpu time.Duration
 	peak      int64 // bytes
 	requests  int64
 	rows      int64
 }
 
-// contenders in the order of the table. Rollcall's own binary comes first.
-var contenders = []struct{ name, what string }{
-	{"rollcall", "rollcall --once"},
-	{"batches", "loop over the SDK's user.List, gorm CreateInBatches"},
-	{"firstorcreate", "loop over the SDK's user.List, gorm FirstOrCreate per user"},
-}
+func (f figures) rate() float64    { return float64(f.users) / f.wall.Seconds() }
+func (f figures) peakMiB() float64 { return float64(f.peak) / (1 << 20) }
 
 // usersDDL is a table as an application might have it.
 const usersDDL = `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), clerk_id text NOT NULL UNIQUE,
 	email text, first_name text, last_name text, username text, image_url text,
 	created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())`
 
-func (s *stage) run(ctx context.Context, only string) error {
-	s.sim = clerksim.New(clerksim.Config{Users: s.users, Seed: 1, Latency: s.latency})
-	simURL, stop, err := s.sim.Start()
+// perform gives a contender a Clerk and an empty table, and lets it do its rounds.
+func (s *stage) perform(ctx context.Context, name string, users int, latency time.Duration, do []round, tell func(round, figures)) error {
+	sim := clerksim.New(clerksim.Config{Users: users, Seed: 1, Latency: latency})
+	api, stop, err := sim.Start()
 	if err != nil {
 		return fmt.Errorf("start the simulated Clerk: %w", err)
 	}
 	defer stop()
-	s.simURL = simURL
-	fmt.Fprintf(os.Stdout, "%d users, %s latency a request, no rate limit; PostgreSQL and the simulator share this machine\n\n", s.users, s.latency)
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "contender\trun\tusers/s\tseconds\tCPU s\tpeak MiB\trequests\trows\t")
-	for _, c := range contenders {
-		if only != "" && only != c.name {
-			continue
-		}
-		database, drop, err := s.database(ctx)
-		if err != nil {
-			return err
-		}
-		for _, round := range []string{"empty table", "in sync"} {
-			f, err := s.perform(ctx, c.name, database)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", c.name, round, err)
-			}
-			fmt.Fprintf(t, "%s\t%s\t%.0f\t%.2f\t%.2f\t%.0f\t%d\t%d\t\n", c.name, round, float64(s.users)/f.wall.Seconds(),
-				f.wall.Seconds(), f.cpu.Seconds(), float64(f.peak)/(1<<20), f.requests, f.rows)
-		}
-		if err := drop(); err != nil {
-			return err
-		}
-	}
-	if err := t.Flush(); err != nil {
+	database, drop, err := s.database(ctx)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout)
-	for _, c := range contenders {
-		fmt.Fprintf(os.Stdout, "  %-14s %s\n", c.name, c.what)
+	for _, r := range do {
+		sim.SetRateLimit(r.limit)
+		f, err := s.round(ctx, name, r, sim, api, database)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		tell(r, f)
+		// Otherwise the server's own housekeeping falls into somebody's round.
+		if err := execute(ctx, database, "VACUUM ANALYZE"); err != nil {
+			return err
+		}
 	}
-	return nil
+	return drop()
+}
+
+// round runs one contender once, in a process of its own.
+func (s *stage) round(ctx context.Context, name string, r round, sim *clerksim.Sim, api, database string) (figures, error) {
+	f := figures{users: sim.Count()}
+	program, args, err := s.program(name, r)
+	if err != nil {
+		return f, err
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = []string{"CLERK_SECRET_KEY=sk_live_bench", "CLERK_API_URL=" + api, "DATABASE_URL=" + database,
+		"ROLLCALL_CONFIG_YAML=" + config(r.limit), "HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}
+	cmd.Stderr = os.Stderr
+	if name == "rollcall" {
+		cmd.Stderr = nil
+	}
+	before := sim.Requests()["total"]
+	start := time.Now()
+	output, err := cmd.Output()
+	f.wall, f.requests = time.Since(start), sim.Requests()["total"]-before
+	if err != nil {
+		return f, fmt.Errorf("%w: %s", err, output)
+	}
+	if name == "rollcall" && r.name == "backfill" {
+		// The full run that follows a backfill at once is no part of it.
+		if f.wall, err = duration(output); err != nil {
+			return f, err
+		}
+	}
+	f.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		f.peak = usage.Maxrss * 1024 // kilobytes on Linux
+	}
+	f.rows, err = count(ctx, database)
+	return f, err
+}
+
+func (s *stage) program(name string, r round) (string, []string, error) {
+	switch name {
+	case "rollcall":
+		return s.binary, append(r.args, "--report", "-"), nil
+	case "node":
+		return "node", []string{"bench/node/sync.mjs"}, nil
+	default:
+		self, err := os.Executable()
+		return self, []string{"-contender", name}, err
+	}
+}
+
+// duration reads how long the run took that the report tells of.
+func duration(report []byte) (time.Duration, error) {
+	var r struct {
+		StartedAt  time.Time `json:"started_at"`
+		FinishedAt time.Time `json:"finished_at"`
+	}
+	if err := json.Unmarshal(report, &r); err != nil {
+		return 0, fmt.Errorf("read the report: %w", err)
+	}
+	return r.FinishedAt.Sub(r.StartedAt), nil
+}
+
+// config gives Rollcall the whole of the limit, and names the columns that the
+// others write too.
+func config(limit clerksim.RateLimit) string {
+	allowed := "off"
+	if limit != clerksim.RateLimitOff {
+		allowed = fmt.Sprint(int(limit))
+	}
+	return fmt.Sprintf(`
+clerk: {rate_limit: %s, rate_share: 100%%}
+database:
+  columns: {clerk_id: id, email: primary_email_address, first_name: first_name, last_name: last_name, username: username, image_url: image_url}
+`, allowed)
 }
 
 // database makes an empty database with the users table.
@@ -115,45 +167,14 @@ func execute(ctx context.Context, database, sql string) error {
 	return err
 }
 
-// perform runs one contender once, in a process of its own.
-func (s *stage) perform(ctx context.Context, name, database string) (figures, error) {
-	args := []string{"-contender", name}
-	program, err := os.Executable()
-	if err != nil {
-		return figures{}, err
-	}
-	if name == "rollcall" {
-		program, args = s.binary, []string{"--once"}
-	}
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = []string{"CLERK_SECRET_KEY=sk_test_bench", "CLERK_API_URL=" + s.simURL, "DATABASE_URL=" + database,
-		"ROLLCALL_CONFIG_YAML=" + benchConfig, "HOME=" + os.Getenv("HOME")}
-	before := s.sim.Requests()["total"]
-	start := time.Now()
-	output, err := cmd.CombinedOutput()
-	f := figures{wall: time.Since(start), requests: s.sim.Requests()["total"] - before}
-	if err != nil {
-		return f, fmt.Errorf("%w: %s", err, output)
-	}
-	f.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		f.peak = usage.Maxrss * 1024 // kilobytes on Linux
-	}
+func count(ctx context.Context, database string) (rows int64, err error) {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
-		return f, fmt.Errorf("connect: %w", err)
+		return 0, fmt.Errorf("connect: %w", err)
 	}
-	err = conn.QueryRow(ctx, "SELECT count(DISTINCT clerk_id) FROM users").Scan(&f.rows)
+	err = conn.QueryRow(ctx, "SELECT count(DISTINCT clerk_id) FROM users").Scan(&rows)
 	if closing := conn.Close(ctx); err == nil {
 		err = closing
 	}
-	return f, err
+	return rows, err
 }
-
-// benchConfig lifts the rate limit, which is the API's and not Rollcall's. The
-// columns are those that the baselines write.
-const benchConfig = `
-clerk: {rate_limit: off, rate_share: 100%}
-database:
-  columns: {clerk_id: id, email: primary_email_address, first_name: first_name, last_name: last_name, username: username, image_url: image_url}
-`
