@@ -1,12 +1,11 @@
 // Package daemon runs reconciliation by the clock: cron schedules, the run at
-// start, and the life cycle of the process.
+// start, runs on demand, and the life cycle of the process.
 package daemon
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,90 +16,130 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
-// Config says what to run, and when.
+// Config says what to run, and when. Only Run is required.
 type Config struct {
-	// Full and Recent are cron expressions of five fields or @every; "" is never.
+	// Full and Recent are cron expressions of five fields, @every or @daily; "" is never.
 	Full, Recent string
 	// Location is the expressions' time zone; nil is UTC.
 	Location *time.Location
-	// Jitter is the longest random delay of a scheduled run.
+	// Jitter is the longest random delay of a scheduled run; zero is none. It is
+	// never more than half of the time to the next one.
 	Jitter time.Duration
 	// Run makes one run. A nil report with an error means that it could not even begin.
 	Run func(ctx context.Context, mode reconcile.Mode) (*reconcile.RunReport, error)
-	// LastSuccess returns when the last successful run of the mode started, zero for never.
+	// LastSuccess returns when the last successful run of the mode started, by
+	// whichever process, and the zero time for never. Nil, or always zero: only
+	// what this process did counts.
 	LastSuccess func(ctx context.Context, mode reconcile.Mode) (time.Time, error)
-	// Ready returns why no run can begin at the moment, nil if one can.
+	// Ready returns why no run can begin at the moment, nil if one can. Nil: always.
 	Ready func(ctx context.Context) error
-	// Retry bounds the waits between attempts at start, which double; zero is 1 s and 1 min.
+	// RetryMin and RetryMax bound the waits between attempts to make the run that
+	// is due, which double; zero is 1 s and 1 min.
 	RetryMin, RetryMax time.Duration
-	Logger             *zap.Logger
+	// Standby is how often a process whose run was skipped looks whether another
+	// one made it; zero is 1 min.
+	Standby time.Duration
+	// StopWithin is how long Run waits for a run to stop; zero is 20 s.
+	StopWithin time.Duration
+	// Logger is nil for none.
+	Logger *zap.Logger
 }
 
-// heartbeat is how often the daemon shows that it is alive; a daemon that has
-// not for stuckAfter is stuck.
+// The daemon shows every heartbeat that it is alive; one that has not for
+// stuckAfter is stuck.
 const (
-	heartbeat  = 10 * time.Second
-	stuckAfter = 2 * time.Minute
-	stopWithin = 20 * time.Second
+	heartbeat  = 30 * time.Second
+	stuckAfter = 5 * time.Minute
 )
+
+// ErrStuck is wrapped by Run when a run did not stop in time.
+var ErrStuck = errors.New("the run under way does not stop")
 
 // Daemon runs by the clock. It is made by New and runs once.
 type Daemon struct {
-	cfg  Config
-	full cron.Schedule // nil: never
-	cron *cron.Cron
-	busy sync.Mutex // one run at a time, whatever its mode
-	beat atomic.Int64
+	cfg       Config
+	schedules map[reconcile.Mode]cron.Schedule // without those that are off
+	cron      *cron.Cron
+	turn      turn
+	beat      atomic.Pointer[time.Time] // with its monotonic part, so that a clock that is set means nothing
+	verdicts  chan verdict              // from scheduled full runs to the catch-up
+	queue     *queue
+	seen      seen
+
+	entries sync.Map // reconcile.Mode -> cron.EntryID, filled by Run
 }
 
-// New checks the schedules.
+// New checks the schedules and fills the defaults in.
 func New(cfg Config) (*Daemon, error) {
+	if cfg.Run == nil {
+		return nil, errors.New("make a daemon: Run is missing")
+	}
+	fillDefaults(&cfg)
+	d := &Daemon{
+		cfg: cfg, schedules: map[reconcile.Mode]cron.Schedule{}, turn: newTurn(), verdicts: make(chan verdict),
+		queue: newQueue(),
+	}
+	var problems []error
+	for mode, expression := range map[reconcile.Mode]string{reconcile.Full: cfg.Full, reconcile.Recent: cfg.Recent} {
+		if expression == "" {
+			continue
+		}
+		schedule, err := parse(expression, cfg.Location)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("schedule.%s: %w", mode, err))
+			continue
+		}
+		d.schedules[mode] = schedule
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	log := cronLogger{cfg.Logger.Sugar()}
+	// Recover is the inner one: SkipIfStillRunning does not survive a panic, and
+	// would skip that job for ever.
+	d.cron = cron.New(cron.WithLocation(cfg.Location), cron.WithLogger(log),
+		cron.WithChain(cron.SkipIfStillRunning(log), cron.Recover(log)))
+	d.pulse()
+	return d, nil
+}
+
+func fillDefaults(cfg *Config) {
 	if cfg.Location == nil {
 		cfg.Location = time.UTC
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	if cfg.RetryMin == 0 {
-		cfg.RetryMin, cfg.RetryMax = time.Second, time.Minute
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) error { return nil }
 	}
-	log := cronLogger{cfg.Logger.Sugar()}
-	d := &Daemon{cfg: cfg, cron: cron.New(cron.WithLocation(cfg.Location), cron.WithLogger(log),
-		cron.WithChain(cron.Recover(log), cron.SkipIfStillRunning(log)))}
-	d.beat.Store(time.Now().UnixNano())
-	if cfg.Full != "" {
-		schedule, err := cron.ParseStandard(cfg.Full)
-		if err != nil {
-			return nil, fmt.Errorf("schedule.full: %w", err)
-		}
-		d.full = schedule
+	if cfg.LastSuccess == nil {
+		cfg.LastSuccess = func(context.Context, reconcile.Mode) (time.Time, error) { return time.Time{}, nil }
 	}
-	if cfg.Recent != "" {
-		if _, err := cron.ParseStandard(cfg.Recent); err != nil {
-			return nil, fmt.Errorf("schedule.recent: %w", err)
+	for _, field := range []struct {
+		at       *time.Duration
+		fallback time.Duration
+	}{{&cfg.RetryMin, time.Second}, {&cfg.RetryMax, time.Minute}, {&cfg.Standby, time.Minute}, {&cfg.StopWithin, 20 * time.Second}} {
+		if *field.at <= 0 {
+			*field.at = field.fallback
 		}
 	}
-	return d, nil
 }
 
-// Run runs until ctx ends, then waits for the run under way to stop within a
-// batch. It returns nil after a clean stop.
+// Run runs until ctx ends. Then it starts nothing more, cancels the run under way
+// and waits for it: nil is a clean stop, ErrStuck one that took too long.
 func (d *Daemon) Run(ctx context.Context) error {
+	for mode, schedule := range d.schedules {
+		d.entries.Store(mode, d.cron.Schedule(schedule, cron.FuncJob(func() { d.scheduled(ctx, mode) })))
+	}
+	// The heart is the scheduler's own: it stops when no schedule is kept any more.
+	d.cron.Schedule(cron.Every(heartbeat), cron.FuncJob(d.pulse))
 	var jobs sync.WaitGroup
-	schedule := func(expression string, mode reconcile.Mode) error {
-		if expression == "" {
-			return nil
-		}
-		_, err := d.cron.AddFunc(expression, func() { d.scheduled(ctx, mode) })
-		return err
-	}
-	if err := errors.Join(schedule(d.cfg.Full, reconcile.Full), schedule(d.cfg.Recent, reconcile.Recent)); err != nil {
-		return fmt.Errorf("schedule runs: %w", err)
-	}
-	jobs.Go(func() { d.pulse(ctx) })
-	jobs.Go(func() { d.atStart(ctx) })
+	jobs.Go(func() { d.catchUp(ctx) })
+	jobs.Go(func() { d.onDemand(ctx) })
 	d.cron.Start()
 	<-ctx.Done()
+
 	stopped := d.cron.Stop()
 	done := make(chan struct{})
 	go func() {
@@ -111,121 +150,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 	select {
 	case <-done:
 		return nil
-	case <-time.After(stopWithin):
-		return fmt.Errorf("a run did not stop within %s", stopWithin)
+	case <-time.After(d.cfg.StopWithin):
+		return fmt.Errorf("stop the daemon: waited %s: %w", d.cfg.StopWithin, ErrStuck)
 	}
 }
 
-// Alive returns an error when the daemon has not moved for too long.
+// Alive returns an error when the scheduler has not moved for five minutes: the
+// process is stuck, and should be started anew.
 func (d *Daemon) Alive() error {
-	if quiet := time.Since(time.Unix(0, d.beat.Load())); quiet > stuckAfter {
-		return fmt.Errorf("the daemon has not moved for %s", quiet.Round(time.Second))
+	if quiet := time.Since(*d.beat.Load()); quiet > stuckAfter {
+		return fmt.Errorf("the scheduler has not moved for %s", quiet.Round(time.Second))
 	}
 	return nil
 }
 
-func (d *Daemon) pulse(ctx context.Context) {
-	tick := time.NewTicker(heartbeat)
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			d.beat.Store(now.UnixNano())
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// scheduled makes the run that is due, a random while later so that many
-// installations do not ask Clerk at the same second.
-func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
-	if d.cfg.Jitter > 0 && !wait(ctx, rand.N(d.cfg.Jitter)) {
-		return
-	}
-	if !d.busy.TryLock() {
-		d.cfg.Logger.Info("a run is under way: this one is left out", zap.String("mode", string(mode)))
-		return
-	}
-	defer d.busy.Unlock()
-	d.run(ctx, mode)
-}
-
-// atStart waits until a run can begin, and makes one if there never was a
-// successful one or one was missed while nobody was there. What stands in the way
-// is tried again, but for guards, which need a human.
-func (d *Daemon) atStart(ctx context.Context) {
-	for pause := d.cfg.RetryMin; ctx.Err() == nil; pause = min(2*pause, d.cfg.RetryMax) {
-		if d.tryStart(ctx) || !wait(ctx, pause) {
-			return
-		}
-	}
-}
-
-// tryStart reports whether nothing is left to do at start.
-func (d *Daemon) tryStart(ctx context.Context) bool {
-	if err := d.cfg.Ready(ctx); err != nil {
-		d.cfg.Logger.Warn("not ready, trying again", zap.Error(err))
-		return false
-	}
-	last, err := d.cfg.LastSuccess(ctx, reconcile.Full)
-	if err != nil {
-		d.cfg.Logger.Warn("look for the last run", zap.Error(err))
-		return false
-	}
-	if d.full == nil || !missed(d.full, last.In(d.cfg.Location), time.Now()) {
-		return true
-	}
-	d.busy.Lock()
-	defer d.busy.Unlock()
-	r := d.run(ctx, reconcile.Full)
-	// Another replica may do it: look again until somebody has, or a guard says no.
-	return r != nil && r.Outcome != reconcile.Failed && r.Outcome != reconcile.Skipped
-}
-
-// missed reports whether a run was due between the last successful one and now.
-func missed(s cron.Schedule, last, now time.Time) bool {
-	return last.IsZero() || !s.Next(last).After(now)
-}
-
-// run makes one run. A panic ends it, and not the daemon.
-func (d *Daemon) run(ctx context.Context, mode reconcile.Mode) (r *reconcile.RunReport) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.cfg.Logger.Error("a run panicked", zap.Any("panic", p), zap.Stack("stack"))
-		}
-	}()
-	if ctx.Err() != nil {
-		return nil
-	}
-	r, err := d.cfg.Run(ctx, mode)
-	if r == nil && err != nil {
-		d.cfg.Logger.Error("no run was possible", zap.String("mode", string(mode)), zap.Error(err))
-	}
-	return r
-}
-
-// wait waits, and reports whether it was left to.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// cronLogger is zap for robfig/cron.
-type cronLogger struct{ log *zap.SugaredLogger }
-
-// Info is for what cron does all the time.
-func (l cronLogger) Info(msg string, keysAndValues ...any) {
-	l.log.Debugw("cron: "+msg, keysAndValues...)
-}
-
-// Error is for jobs that panicked.
-func (l cronLogger) Error(err error, msg string, keysAndValues ...any) {
-	l.log.Errorw("cron: "+msg, append(keysAndValues, "error", err)...)
+func (d *Daemon) pulse() {
+	now := time.Now()
+	d.beat.Store(&now)
 }

@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// errPanicked is wrapped where a run panicked.
+var errPanicked = errors.New("the run panicked")
+
+// run makes one run, remembers and logs how it ended, and says what that means
+// for the catch-up. The caller has the turn.
+func (d *Daemon) run(ctx context.Context, mode reconcile.Mode) verdict {
+	if ctx.Err() != nil {
+		return settled
+	}
+	started := time.Now()
+	d.seen.begin(mode, started)
+	report, err := d.safely(ctx, mode)
+	if report == nil {
+		if err == nil {
+			err = errors.New("the run left no report")
+		}
+		report = &reconcile.RunReport{Mode: mode, Outcome: reconcile.Failed, Reason: err.Error(), StartedAt: started, FinishedAt: time.Now()}
+	}
+	again := d.seen.end(mode, report)
+	interrupted := ctx.Err() != nil
+	d.log(report, again || interrupted, interrupted)
+	if interrupted {
+		return settled
+	}
+	return judge(report.Outcome, err)
+}
+
+// safely turns a panic of the run into an error.
+func (d *Daemon) safely(ctx context.Context, mode reconcile.Mode) (report *reconcile.RunReport, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.cfg.Logger.Error("a run panicked", zap.String("mode", string(mode)), zap.Any("panic", p), zap.Stack("stack"))
+			report, err = nil, fmt.Errorf("%w: %v", errPanicked, p)
+		}
+	}()
+	return d.cfg.Run(ctx, mode)
+}
+
+// judge says what the end of a full run means for the one that is due.
+func judge(outcome reconcile.Outcome, err error) verdict {
+	switch outcome {
+	case reconcile.Skipped:
+		return standby
+	case reconcile.Failed:
+		// Neither goes away by itself, and asking Clerk for everybody again would not help.
+		if errors.Is(err, reconcile.ErrTableFault) || errors.Is(err, reconcile.ErrUnsupported) {
+			return settled
+		}
+		return retry
+	default: // made, or stopped by a guard, which needs a human
+		return settled
+	}
+}
+
+// succeeded reports whether the outcome is that of a whole run.
+func succeeded(r *reconcile.RunReport) bool {
+	switch r.Outcome {
+	case reconcile.InSync, reconcile.Repaired, reconcile.Drift:
+		return !r.DryRun
+	default:
+		return false
+	}
+}
+
+// log writes the one line that a run leaves, with ids, names and numbers only.
+// A run that is skipped like the one before is told at debug, so that a replica
+// that stands by is quiet.
+func (d *Daemon) log(r *reconcile.RunReport, again, interrupted bool) {
+	level := zapcore.InfoLevel
+	switch {
+	case interrupted:
+	case r.Outcome == reconcile.Skipped && again:
+		level = zapcore.DebugLevel
+	case r.Outcome == reconcile.Failed, r.Outcome == reconcile.Aborted:
+		level = zapcore.ErrorLevel
+	}
+	fields := []zap.Field{
+		zap.String("run_id", r.RunID), zap.String("mode", string(r.Mode)), zap.String("outcome", string(r.Outcome)),
+		zap.String("reason", r.Reason), zap.Float64("duration_s", r.FinishedAt.Sub(r.StartedAt).Seconds()),
+		zap.Int64("users", r.Clerk.Users), zap.Int64("rows", r.Database.Rows), zap.Int64("requests", r.Clerk.Requests),
+		zap.Int64("missing_found", r.Missing.Found), zap.Int64("missing_fixed", r.Missing.Fixed),
+		zap.Int64("stale_found", r.Stale.Found), zap.Int64("stale_fixed", r.Stale.Fixed),
+		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
+		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
+	}
+	d.cfg.Logger.Log(level, "run", fields...)
+}
+
+// cronLogger is zap for robfig/cron.
+type cronLogger struct{ log *zap.SugaredLogger }
+
+// Info is for what cron does all the time, and for the runs that
+// SkipIfStillRunning leaves out.
+func (l cronLogger) Info(msg string, keysAndValues ...any) {
+	switch msg {
+	case "wake", "run": // the heart beats: that is no news
+	case "skip":
+		l.log.Info("the run before is still under way: this one is left out")
+	default:
+		l.log.Debugw("cron: "+msg, keysAndValues...)
+	}
+}
+
+// Error is for jobs that panicked.
+func (l cronLogger) Error(err error, msg string, keysAndValues ...any) {
+	l.log.Errorw("cron: "+msg, append(keysAndValues, "error", err)...)
+}
