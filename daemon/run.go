@@ -36,6 +36,9 @@ func (d *Daemon) run(ctx context.Context, mode reconcile.Mode) verdict {
 	if interrupted {
 		return settled
 	}
+	if report.FollowUp {
+		d.Trigger(reconcile.Full)
+	}
 	return judge(report.Outcome, err)
 }
 

@@ -29,7 +29,8 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) error {
 	s := &service{app: a}
 	schedule := a.cfg.Schedule
 	config := daemon.Config{Full: schedule.Full, Location: schedule.Location, Jitter: schedule.Jitter,
-		Run: s.run, LastSuccess: s.lastSuccess, Ready: s.ready, Logger: a.log}
+		Run: s.run, LastSuccess: s.lastSuccess, Ready: s.ready, Logger: a.log,
+		Standby: schedule.Lease} // which is how soon a dead process is to be replaced
 	if schedule.Recent != "" {
 		a.log.Info("recent runs are not built yet: schedule.recent is left out", zap.String("recent", schedule.Recent))
 	}
