@@ -142,7 +142,7 @@ func BenchmarkList(b *testing.B) {
 			c.attempts.encoding = mode
 			b.ReportAllocs()
 			for b.Loop() {
-				got, err := c.page(context.Background(), c.plan, everything.values(500))
+				got, err := c.page(context.Background(), c.plan, pageValues(dawn, 500))
 				if err != nil || len(got.users) != 500 {
 					b.Fatal(err)
 				}

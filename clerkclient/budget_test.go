@@ -120,6 +120,91 @@ func TestOutageOfAMinuteIsOutlasted(t *testing.T) {
 	})
 }
 
+func TestRateFollowsRefusals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refuse := false
+		var sent []time.Duration // since start
+		start := time.Now()
+		c, err := clerkclient.NewWithTransport(clerkclient.Config{SecretKey: "sk_live_x", RateShare: 0.5},
+			roundTripper(func(*http.Request) (*http.Response, error) {
+				sent = append(sent, time.Since(start))
+				w := httptest.NewRecorder()
+				if refuse {
+					refuse = false
+					w.Header().Set("Retry-After", "1")
+					clerkError(w, http.StatusTooManyRequests, "too_many_requests")
+				} else {
+					_, _ = w.WriteString(`{"total_count":3}`)
+				}
+				return w.Result(), nil
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := func(d time.Duration) (perSecond float64) {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			before, from := len(sent), time.Now()
+			for ctx.Err() == nil {
+				if _, err := c.Count(ctx); errors.Is(err, context.DeadlineExceeded) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			return float64(len(sent)-before) / time.Since(from).Seconds()
+		}
+		run(10 * time.Second) // the burst
+		for _, tt := range []struct {
+			refuse    bool
+			perSecond float64
+		}{{false, 50}, {true, 35}, {false, 42}, {true, 32}, {false, 38}} {
+			refuse = tt.refuse
+			if got := run(10 * time.Second); got < tt.perSecond*0.9 || got > tt.perSecond*1.1 {
+				t.Errorf("%.1f requests a second, want about %v", got, tt.perSecond)
+			}
+		}
+		run(40 * time.Second)
+		if got := run(10 * time.Second); got < 48 {
+			t.Errorf("%.1f requests a second after a minute without refusals", got)
+		}
+	})
+}
+
+func TestNoWindowHoldsMoreThanClerkAllows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var sent []time.Time
+		c, err := clerkclient.NewWithTransport(clerkclient.Config{SecretKey: "sk_live_x", RateShare: 1},
+			roundTripper(func(*http.Request) (*http.Response, error) {
+				sent = append(sent, time.Now())
+				w := httptest.NewRecorder()
+				_, _ = w.WriteString(`{"total_count":3}`)
+				return w.Result(), nil
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 4000 {
+			if _, err := c.Count(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(sent); n%700 == 0 { // A pause that is followed by a burst.
+				<-time.After(2 * time.Second)
+			}
+		}
+		for i := 1000; i < len(sent); i++ {
+			if d := sent[i].Sub(sent[i-1000]); d < 10*time.Second {
+				t.Fatalf("1001 requests in %v, up to request %d", d, i)
+			}
+		}
+		if took := sent[3999].Sub(sent[0]); took > 50*time.Second {
+			t.Errorf("4000 requests took %v", took)
+		}
+	})
+}
+
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

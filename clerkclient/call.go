@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/clerk/clerk-sdk-go/v2"
 )
@@ -13,6 +14,8 @@ import (
 type call struct {
 	path   string
 	decode func(body []byte) error // must not keep body
+
+	took time.Duration // the attempt that succeeded, without its wait for the budget
 
 	// Counted by the one goroutine at a time that works on the call.
 	attempts, failures, rateLimited int
@@ -36,11 +39,17 @@ func (q *query) ToQuery() url.Values { return q.values }
 
 // get makes one request, repeated where that can help, and has its answer decoded by decode.
 func (c *Client) get(ctx context.Context, path string, values url.Values, decode func([]byte) error) error {
-	req := clerk.NewAPIRequest(http.MethodGet, path)
+	return c.do(ctx, values, &call{path: path, decode: decode})
+}
+
+// do is get with a call, which tells how it went.
+func (c *Client) do(ctx context.Context, values url.Values, call *call) error {
+	req := clerk.NewAPIRequest(http.MethodGet, call.path)
 	if values != nil {
 		req.SetParams(&query{values: values})
 	}
-	ctx = context.WithValue(ctx, callKey{}, &call{path: c.basePath + path, decode: decode})
+	call.path = c.basePath + call.path
+	ctx = context.WithValue(ctx, callKey{}, call)
 	// The transport hands the SDK an empty object; what was sent is decoded by then.
 	var nothing clerk.APIResource
 	return bare(c.backend.Call(ctx, req, &nothing))

@@ -27,6 +27,7 @@ type Client struct {
 	plan       *plan
 	emailPlan  *plan // also takes the list of e-mail addresses, last
 	pageSize   int
+	walkers    int // 0: as many as the budget can use
 }
 
 var _ reconcile.Source = (*Client)(nil)
@@ -46,13 +47,14 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("configure the Clerk client: %w", err)
 	}
 	c := &Client{
-		base:       newBaseTransport(cfg.Timeout),
+		base:       newBaseTransport(),
 		log:        cfg.Logger,
 		basePath:   strings.TrimRight(base.Path, "/"),
 		attributes: len(cfg.Attributes),
 		plan:       newPlan(cfg.Attributes),
 		emailPlan:  newPlan(append(cfg.Attributes[:len(cfg.Attributes):len(cfg.Attributes)], addresses)),
 		pageSize:   cfg.PageSize,
+		walkers:    cfg.Walkers,
 	}
 	c.attempts = &attempts{
 		base:      c.base,

@@ -30,6 +30,10 @@ type Config struct {
 	// PageSize is how many users a page asks for, 1 to 500; default 500.
 	// (The real service answers 501 with ten users.)
 	PageSize int
+	// Walkers is how many cursors List walks with at most, 1 to 32; 1 asks for
+	// one page after the other, from the oldest user to the newest. 0 takes as
+	// many as the request budget can use at the latency that is seen.
+	Walkers int
 	// MaxRetries is how often a request is repeated before its error is
 	// returned; default 10, which with the default waits outlasts a minute. Answers
 	// with status 429 do not count: the pause that they ask for is made.
@@ -128,6 +132,9 @@ func (cfg Config) checkNumbers() error {
 	}
 	if cfg.PageSize < 1 || cfg.PageSize > maxPageSize {
 		errs = append(errs, fmt.Errorf("the page size %d is not 1 to %d", cfg.PageSize, maxPageSize))
+	}
+	if cfg.Walkers < 0 || cfg.Walkers > maxWalkers {
+		errs = append(errs, fmt.Errorf("the number of walkers %d is not 1 to %d, or 0 for the default", cfg.Walkers, maxWalkers))
 	}
 	if cfg.RetryWaitMin < 0 || cfg.Timeout < 0 {
 		errs = append(errs, errors.New("a wait or timeout is negative"))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
@@ -16,6 +17,7 @@ type page struct {
 	users []reconcile.User
 	// seconds tells that the server's timestamps are in seconds.
 	seconds bool
+	took    time.Duration // from the request to the last user
 }
 
 // scratch is the memory that decoding a page needs and that the next page can

@@ -9,5 +9,10 @@
 // would say is therefore a failed attempt, which is repeated, and never a short
 // or empty answer.
 //
+// A listing is walked by several cursors at once, which divide the time of
+// creation among them as they go: see ranges. How many there are follows the
+// request budget and the latency. One that has something odd to tell of the server goes
+// on by itself where that is sound, and fails the listing where it is not.
+//
 // Clerk is only ever read: the transport refuses every method but GET.
 package clerkclient

@@ -33,6 +33,7 @@ type fake struct {
 	ignoreOffset bool
 	ignoreOrder  bool // newest first, always
 	ignoreAfter  bool // created_at_after
+	emptyAfter   bool // created_at_after is taken for seconds, so that nobody was created after it
 	ignoreIDs    bool // user_id
 	inclusive    bool // created_at_after includes its bound
 	wrapped      bool
@@ -89,7 +90,10 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 		f.before(f, q)
 	}
 	users := slices.Clone(f.users)
-	slices.SortStableFunc(users, func(a, b fakeUser) int { return cmp.Compare(a.created, b.created) })
+	older := func(a, b fakeUser) int { return cmp.Compare(a.created, b.created) }
+	if !slices.IsSortedFunc(users, older) {
+		slices.SortStableFunc(users, older)
+	}
 	if f.ignoreOrder || q.Get("order_by") != "+created_at" {
 		slices.Reverse(users)
 	}
@@ -98,7 +102,7 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 	}
 	if after := number(q, "created_at_after", -1); after >= 0 && !f.ignoreAfter {
 		users = slices.DeleteFunc(users, func(u fakeUser) bool {
-			return u.created < after || u.created == after && !f.inclusive
+			return f.emptyAfter || u.created < after || u.created == after && !f.inclusive
 		})
 	}
 	if id := q.Get("starting_after"); id != "" && !f.ignoreCursor {
@@ -185,7 +189,7 @@ func serve(t *testing.T, f http.Handler, change func(*clerkclient.Config)) *cler
 func client(t *testing.T, baseURL string, change func(*clerkclient.Config)) *clerkclient.Client {
 	t.Helper()
 	cfg := clerkclient.Config{
-		SecretKey: testKey, BaseURL: baseURL, RateLimit: -1, PageSize: 50,
+		SecretKey: testKey, BaseURL: baseURL, RateLimit: -1, PageSize: 50, Walkers: 1,
 		RetryWaitMin: time.Millisecond, RetryWaitMax: 5 * time.Millisecond,
 		Attributes: attributes(t, "primary_email_address", "email_verified"),
 	}

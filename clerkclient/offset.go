@@ -27,7 +27,7 @@ type offsets struct {
 func (o *offsets) run(ctx context.Context, offset int) error {
 	offset -= overlap(offset)
 	overlaps := offset > 0
-	confirming := false
+	confirming, anchored := false, false
 	for idle, gaps := 0, 0; ; {
 		users, err := o.at(ctx, offset)
 		if err != nil {
@@ -35,16 +35,17 @@ func (o *offsets) run(ctx context.Context, offset int) error {
 		}
 		n := len(users)
 		if n == 0 {
-			if offset == 0 || confirming {
+			if offset == 0 || confirming && anchored {
 				return nil
 			}
 			// Users not seen yet may have moved before this offset.
-			confirming, overlaps = true, false
 			offset = max(0, offset-o.c.pageSize)
+			confirming, anchored, overlaps = true, false, offset > 0
 			continue
 		}
+		anchored = true
 		fresh := o.sift(users)
-		if err := o.emitSome(ctx, fresh); err != nil {
+		if err := o.emit(ctx, fresh); err != nil {
 			return err
 		}
 		if len(fresh) == 0 {
@@ -75,7 +76,7 @@ func (o *offsets) run(ctx context.Context, offset int) error {
 func overlap(n int) int { return min(n/4, 100) }
 
 func (o *offsets) at(ctx context.Context, offset int) ([]reconcile.User, error) {
-	values := o.span.values(o.c.pageSize)
+	values := pageValues(dawn, o.c.pageSize)
 	if offset > 0 {
 		values.Set("offset", strconv.Itoa(offset))
 	}
@@ -87,16 +88,9 @@ func (o *offsets) at(ctx context.Context, offset int) ([]reconcile.User, error) 
 func (o *offsets) sift(users []reconcile.User) []reconcile.User {
 	fresh := users[:0]
 	for _, u := range users {
-		if u.CreatedAt >= o.floor && o.span.holds(u.CreatedAt) && o.seen.add(u.ID) {
+		if u.CreatedAt >= o.floor && o.seen.add(u.ID) {
 			fresh = append(fresh, u)
 		}
 	}
 	return fresh
-}
-
-func (o *offsets) emitSome(ctx context.Context, users []reconcile.User) error {
-	if len(users) == 0 {
-		return nil
-	}
-	return o.emit(ctx, users)
 }

@@ -1,13 +1,10 @@
 package clerkclient_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,112 +13,6 @@ import (
 	"github.com/rollcall-sync/rollcall/clerksim"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
-
-// world is a simulated Clerk and what happened to its users.
-type world struct {
-	sim *clerksim.Sim
-
-	mu      sync.Mutex
-	there   map[string]bool // all through
-	deleted int
-}
-
-func newWorld(cfg clerksim.Config) *world {
-	w := &world{sim: clerksim.New(cfg), there: map[string]bool{}}
-	for i := range cfg.Users {
-		w.there[w.sim.ID(i)] = true
-	}
-	return w
-}
-
-// burst creates n users within one millisecond.
-func (w *world) burst(n int, at string) {
-	for range n {
-		w.there[w.sim.Create(clerksim.NewUser{CreatedAt: at})] = true
-	}
-}
-
-func (w *world) remove(id string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.sim.Delete(id) == nil {
-		delete(w.there, id)
-		w.deleted++
-	}
-}
-
-// removeCursors deletes the user of every second cursor just before it is used.
-func (w *world) removeCursors() {
-	var n atomic.Int64
-	w.sim.OnRequest(func(r *http.Request) {
-		if id := r.URL.Query().Get("starting_after"); id != "" && n.Add(1)%2 == 0 {
-			w.remove(id)
-		}
-	})
-}
-
-// client starts the simulator and returns a client of it whose waits are short.
-func (w *world) client(t *testing.T, change func(*clerkclient.Config)) *clerkclient.Client {
-	t.Helper()
-	url, stop, err := w.sim.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	cfg := clerkclient.Config{SecretKey: testKey, BaseURL: url, RateLimit: -1,
-		RetryWaitMin: time.Millisecond, RetryWaitMax: 4 * time.Millisecond,
-		Attributes: attributes(t, "primary_email_address")}
-	if change != nil {
-		change(&cfg)
-	}
-	c, err := clerkclient.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-// roll calls the roll: everybody once.
-func (w *world) roll(t *testing.T, c *clerkclient.Client) {
-	t.Helper()
-	seen, err := rollOf(t, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	missing := 0
-	for id := range w.there {
-		if seen[id] == 0 {
-			missing++
-		}
-	}
-	if missing > 0 {
-		t.Errorf("%d of %d users are missing", missing, len(w.there))
-	}
-}
-
-// rollOf lists and counts how often each user came, and fails where one came twice.
-func rollOf(t *testing.T, c *clerkclient.Client) (map[string]int, error) {
-	t.Helper()
-	var mu sync.Mutex
-	seen := map[string]int{}
-	err := c.List(t.Context(), func(_ context.Context, users []reconcile.User) error {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, u := range users {
-			seen[u.ID]++
-		}
-		return nil
-	})
-	for id, n := range seen {
-		if n > 1 {
-			t.Errorf("%s came %d times", id, n)
-		}
-	}
-	return seen, err
-}
 
 func TestSimulatedClerkIsListedWhole(t *testing.T) {
 	t.Parallel()
@@ -136,12 +27,13 @@ func TestSimulatedClerkIsListedWhole(t *testing.T) {
 		"one user":                    {cfg: clerksim.Config{Users: 1}},
 		"a full page":                 {cfg: clerksim.Config{Users: 500}},
 		"several pages":               {cfg: clerksim.Config{Users: 2600}},
+		"many pages":                  {cfg: clerksim.Config{Users: 2600}, pageSize: 20},
 		"starting_after ignored":      {cfg: clerksim.Config{Users: 1700, Faults: clerksim.Faults{IgnoreStartingAfter: true}}},
 		"wrapped, in seconds":         {cfg: clerksim.Config{Users: 1700, Faults: clerksim.Faults{WrapData: true}}},
 		"wrapped, in seconds, capped": {cfg: clerksim.Config{Users: 1700, Faults: clerksim.Faults{WrapData: true, PageCap: 100}}},
 		"pages of at most 100":        {cfg: clerksim.Config{Users: 1700, Faults: clerksim.Faults{PageCap: 100}}},
-		"bounds left out":             {cfg: clerksim.Config{Users: 2600, Faults: clerksim.Faults{ExclusiveBounds: true}}},
-		"latency":                     {cfg: clerksim.Config{Users: 2600, Latency: 3 * time.Millisecond}},
+		"bounds left out":             {cfg: clerksim.Config{Users: 2600, Faults: clerksim.Faults{ExclusiveBounds: true}}, pageSize: 50},
+		"latency":                     {cfg: clerksim.Config{Users: 2600, Latency: 3 * time.Millisecond}, pageSize: 100},
 		"cursors deleted":             {cfg: clerksim.Config{Users: 2600}, prepare: (*world).removeCursors, pageSize: 100, deleted: true},
 		"cursors deleted and forgotten": {cfg: clerksim.Config{Users: 2600, Faults: clerksim.Faults{ForgetDeletedCursor: true}},
 			prepare: (*world).removeCursors, pageSize: 100, deleted: true},
@@ -155,7 +47,7 @@ func TestSimulatedClerkIsListedWhole(t *testing.T) {
 			cfg: clerksim.Config{Users: 1200, Faults: clerksim.Faults{ForgetDeletedCursor: true}},
 			prepare: func(w *world) {
 				w.burst(700, moment)
-				w.removeCursors()
+				w.removeEvery(9)
 			}, pageSize: 100, deleted: true},
 		"burst":                  {cfg: clerksim.Config{Users: 1200}, prepare: func(w *world) { w.burst(1300, moment) }},
 		"burst of everybody":     {prepare: func(w *world) { w.burst(1300, moment) }},
@@ -168,14 +60,15 @@ func TestSimulatedClerkIsListedWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tt.cfg.Seed = 7
-			w := newWorld(tt.cfg)
-			if tt.prepare != nil {
-				tt.prepare(w)
-			}
-			c := w.client(t, func(cfg *clerkclient.Config) { cfg.PageSize = tt.pageSize })
-			w.roll(t, c)
-			if (w.deleted > 0) != tt.deleted {
-				t.Errorf("%d users were deleted meanwhile", w.deleted)
+			for _, walkers := range []int{1, 8} {
+				w := newWorld(tt.cfg)
+				if tt.prepare != nil {
+					tt.prepare(w)
+				}
+				w.roll(t, w.client(t, func(cfg *clerkclient.Config) { cfg.PageSize, cfg.Walkers = tt.pageSize, walkers }))
+				if (w.deleted > 0) != tt.deleted {
+					t.Errorf("%d walkers: %d users were deleted meanwhile", walkers, w.deleted)
+				}
 			}
 		})
 	}

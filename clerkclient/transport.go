@@ -16,25 +16,25 @@ import (
 // ErrNotRead is returned for every request that is not a GET: Clerk is only ever read.
 var ErrNotRead = errors.New("refused: Clerk is only ever read, by GET")
 
-// maxConns is the most connections at a time, fit for 32 parallel ranges.
-const maxConns = 32
+// maxConns is the most connections at a time: one for each walker, and some for
+// what is looked up meanwhile.
+const maxConns = maxWalkers + 8
 
 // newBaseTransport returns the transport that speaks to Clerk. Answers are
 // unpacked in readBody, faster than net/http would.
-func newBaseTransport(timeout time.Duration) *http.Transport {
+func newBaseTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: timeout,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConns:          2 * maxConns,
-		MaxIdleConnsPerHost:   maxConns,
-		MaxConnsPerHost:       maxConns,
-		DisableCompression:    true,
-		ReadBufferSize:        64 << 10,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 10 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
+		MaxIdleConns:        2 * maxConns,
+		MaxIdleConnsPerHost: maxConns,
+		MaxConnsPerHost:     maxConns,
+		DisableCompression:  true,
+		ReadBufferSize:      64 << 10,
 	}
 }
 
@@ -92,6 +92,7 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	out.Header.Set("Accept-Encoding", t.encoding)
 	out.Header.Del("Content-Type") // There is no body.
 
+	sent := time.Now()
 	resp, err := t.base.RoundTrip(out)
 	if err != nil {
 		return nil, t.broken(ctx, c, err)
@@ -113,6 +114,7 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := c.decode(raw); err != nil {
 		return nil, foreign(c.path, resp.Header, err)
 	}
+	c.took = time.Since(sent)
 	t.known.Store(true)
 	return &http.Response{
 		Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header,
@@ -142,6 +144,7 @@ func (t *attempts) refused(c *call, resp *http.Response, body []byte) error {
 		if !asked {
 			wait = t.retryMin
 		}
+		t.budget.slower(time.Now())
 		t.budget.pause(wait)
 	case asked && (e.Status == http.StatusServiceUnavailable || e.exhausted()):
 		t.budget.pause(wait)

@@ -80,13 +80,14 @@ func mayBeCapped(found, missing int) bool {
 // page asks for a list of users.
 func (c *Client) page(ctx context.Context, p *plan, values url.Values) (page, error) {
 	var got page
-	err := c.get(ctx, "/users", values, func(body []byte) (err error) {
+	asked := &call{path: "/users", decode: func(body []byte) (err error) {
 		got, err = decodeUsers(p, body)
 		return err
-	})
-	if err != nil {
+	}}
+	if err := c.do(ctx, values, asked); err != nil {
 		return page{}, err
 	}
+	got.took = asked.took
 	return got, nil
 }
 
