@@ -23,8 +23,9 @@ const (
 // whose walker alone lists the users who were created then. Nothing is known
 // of the distribution beforehand. A walker that is free takes the later half
 // of what its owner has not reached of the range in which most users are
-// expected: as dense as on the owner's last page, to the end of the range, but
-// not more than its share of those who are left of Clerk's count.
+// expected: as dense as on the owner's last page, to the end of the range. Where
+// those would be more than are left of Clerk's count, that crowd must end sooner,
+// and the range is taken for an average one.
 type ranges struct {
 	mu     sync.Mutex
 	live   []*part // not seen whole yet
@@ -46,7 +47,6 @@ type part struct {
 	taken    bool    // from another's, so that its first page proves the bound
 	reached  int64   // what is after this moment can be given away
 	density  float64 // users in a millisecond; +Inf while unknown
-	share    float64 // users that its walker should find yet, if the guesses so far were right
 	pages    int
 	ended    bool // its walker will not go on at a later end
 }
@@ -55,7 +55,7 @@ func newRanges() *ranges { return &ranges{} }
 
 // whole adds the range of all users.
 func (r *ranges) whole() *part {
-	p := &part{from: dawn, to: dusk, reached: dawn, density: math.Inf(1), share: math.Inf(1)}
+	p := &part{from: dawn, to: dusk, reached: dawn, density: math.Inf(1)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.live = append(r.live, p)
@@ -82,7 +82,6 @@ func (r *ranges) advance(p *part, users []reconcile.User) (to int64) {
 	for i := range users {
 		if p.from <= users[i].CreatedAt && users[i].CreatedAt < p.to {
 			r.left--
-			p.share--
 		}
 	}
 	if last > first { // Users of a single moment tell nothing about others.
@@ -133,8 +132,8 @@ func (r *ranges) split() *part {
 		half = min(half, int64(most/2/owner.density))
 	}
 	at := owner.reached + max(2, half)
-	p := &part{from: at, to: owner.to, taken: true, reached: at - 1, density: owner.density, share: most / 2}
-	owner.to, owner.share = at, most/2
+	p := &part{from: at, to: owner.to, taken: true, reached: at - 1, density: owner.density}
+	owner.to = at
 	r.live = append(r.live, p)
 	r.taken++
 	return p
@@ -154,11 +153,11 @@ func (r *ranges) expected(p *part) float64 {
 	if p.ended || !p.taken && p.pages < 2 || r.end(p) < p.reached+minMilliseconds {
 		return 0
 	}
-	share := min(r.left, max(p.share, r.left/float64(len(r.live))))
-	if math.IsInf(p.density, 1) {
-		return share
+	users := p.density * float64(r.end(p)-p.reached)
+	if users > r.left {
+		users = r.left / float64(len(r.live))
 	}
-	return min(share, p.density*float64(r.end(p)-p.reached))
+	return users
 }
 
 // done removes a range that was seen whole.

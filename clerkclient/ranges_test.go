@@ -132,15 +132,22 @@ func TestRangesCostFewPages(t *testing.T) {
 		}
 		return born
 	}
+	uneven := func() (born []int64) {
+		for i := range 60 {
+			born = append(born, spread(int64(i)*year/6, year/6, 1+random.IntN(2*users/60))...)
+		}
+		return born
+	}
 	for name, tt := range map[string]struct {
 		born   []int64
 		wasted float64 // share of the pages
 		rounds int     // that sixteen walkers may take
 	}{
 		"even":                          {spread(0, 10*year, users), 0.10, 20},
+		"uneven":                        {uneven(), 0.10, 22},
 		"one millisecond":               {spread(0, 1, users), 0.10, 201},
 		"two milliseconds":              {spread(0, 2, users), 0.10, 201},
-		"a hundred bursts":              {bursts(), 0.10, 22},
+		"a hundred bursts":              {bursts(), 0.15, 60},
 		"a month, and one years after":  {append(spread(0, year/12, users), 10*year), 0.10, 20},
 		"one, and a month years after":  {append(spread(10*year, year/12, users), 0), 0.10, 26},
 		"few for years, then a day":     {append(spread(0, 10*year, 2000), spread(10*year, year/365, users)...), 0.10, 32},

@@ -88,7 +88,7 @@ func (w *walk) lose(ctx context.Context, cause error) (bool, error) {
 		// Such a server may read created_at_after in seconds or not at all.
 		return true, w.afterwardsByOffset(ctx, cause)
 	}
-	w.cursor, w.restarted, w.idle, w.asked = "", true, 0, w.tail.at
+	w.cursor, w.restarted, w.idle, w.asked = "", true, 0, max(w.tail.at, w.part.from)
 	return false, nil
 }
 
