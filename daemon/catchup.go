@@ -18,10 +18,16 @@ const (
 	standby                // another process makes it, or Rollcall is paused: see whether it is done
 )
 
+// news is the verdict of a full run that the catch-up did not make.
+type news struct {
+	verdict verdict
+	began   time.Time // when the run did
+}
+
 // catchUp makes the full run that is due: at start, if there never was a
 // successful one or one was missed while nobody was there, and later if a
 // scheduled one could not be made, or was left to another process that may have
-// died of it. It begins anew whenever the schedule takes over.
+// died of it. It begins anew whenever somebody else's full run has news.
 func (d *Daemon) catchUp(ctx context.Context) {
 	pause := d.cfg.RetryMin
 	began := time.Now()
@@ -42,8 +48,8 @@ func (d *Daemon) catchUp(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case v = <-d.verdicts:
-			began = time.Now()
+		case n := <-d.news:
+			v, began = n.verdict, n.began
 		case <-again:
 			began = time.Now()
 			v = d.attempt(ctx)
@@ -82,6 +88,7 @@ func (d *Daemon) attempt(ctx context.Context) (v verdict) {
 		return retry
 	}
 	if !missed(schedule, last, time.Now()) {
+		d.cfg.Logger.Info("no full run is due", zap.Time("last", last))
 		return settled
 	}
 	return d.run(ctx, reconcile.Full)

@@ -18,7 +18,8 @@ import (
 
 // Config says what to run, and when. Only Run is required.
 type Config struct {
-	// Full and Recent are cron expressions of five fields, @every or @daily; "" is never.
+	// Full and Recent are cron expressions of five fields, @every or @daily; "" is
+	// never. @every counts from the start of the process.
 	Full, Recent string
 	// Location is the expressions' time zone; nil is UTC.
 	Location *time.Location
@@ -62,7 +63,7 @@ type Daemon struct {
 	cron      *cron.Cron
 	turn      turn
 	beat      atomic.Pointer[time.Time] // with its monotonic part, so that a clock that is set means nothing
-	verdicts  chan verdict              // from scheduled full runs to the catch-up
+	news      chan news                 // from the schedule and Trigger to the catch-up
 	queue     *queue
 	seen      seen
 
@@ -76,7 +77,7 @@ func New(cfg Config) (*Daemon, error) {
 	}
 	fillDefaults(&cfg)
 	d := &Daemon{
-		cfg: cfg, schedules: map[reconcile.Mode]cron.Schedule{}, turn: newTurn(), verdicts: make(chan verdict),
+		cfg: cfg, schedules: map[reconcile.Mode]cron.Schedule{}, turn: newTurn(), news: make(chan news),
 		queue: newQueue(),
 	}
 	var problems []error
@@ -139,6 +140,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	jobs.Go(func() { d.onDemand(ctx) })
 	d.cron.Start()
 	<-ctx.Done()
+	d.cfg.Logger.Info("stopping")
 
 	stopped := d.cron.Stop()
 	done := make(chan struct{})

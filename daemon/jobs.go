@@ -20,7 +20,7 @@ func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 		return
 	}
 	if mode == reconcile.Full {
-		d.tell(ctx, settled) // the schedule has taken over
+		d.tell(ctx, news{settled, due}) // the schedule has taken over
 	}
 	if !wait(ctx, random(latestJitter(d.schedules[mode], due, d.cfg.Jitter))) {
 		return
@@ -38,23 +38,26 @@ func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 }
 
 // scheduledFull makes a full run, after a recent one that may be under way.
-func (d *Daemon) scheduledFull(ctx context.Context, due time.Time, log *zap.Logger) verdict {
+func (d *Daemon) scheduledFull(ctx context.Context, due time.Time, log *zap.Logger) news {
 	if !d.turn.take(ctx) {
-		return settled
+		return news{settled, due}
 	}
 	defer d.turn.give()
-	// If the last run cannot be told, this one tells why.
-	if last, err := d.lastSuccess(ctx, reconcile.Full); err == nil && !last.Before(due) {
+	began := time.Now()
+	// If the last run cannot be told, this one tells why. One in the future was
+	// made by a clock that was wrong, and must not keep this one off until then.
+	if last, err := d.lastSuccess(ctx, reconcile.Full); err == nil && !last.Before(due) && !last.After(began) {
 		log.Info("this run has been made since it was due")
-		return settled
+		return news{settled, began}
 	}
-	return d.run(ctx, reconcile.Full)
+	return news{d.run(ctx, reconcile.Full), began}
 }
 
-// tell hands a verdict to the catch-up.
-func (d *Daemon) tell(ctx context.Context, v verdict) {
+// tell hands news to the catch-up, which may be waiting for the turn: whoever
+// tells must not have it.
+func (d *Daemon) tell(ctx context.Context, n news) {
 	select {
-	case d.verdicts <- v:
+	case d.news <- n:
 	case <-ctx.Done():
 	}
 }
@@ -79,8 +82,13 @@ func (d *Daemon) onDemand(ctx context.Context) {
 			if !d.turn.take(ctx) {
 				return
 			}
-			d.run(ctx, d.queue.pop())
+			mode, began := d.queue.pop(), time.Now()
+			v := d.run(ctx, mode)
 			d.turn.give()
+			// A scheduled run may have been left out for this one, which then has to be made up for if it failed.
+			if mode == reconcile.Full {
+				d.tell(ctx, news{v, began})
+			}
 		}
 	}
 }

@@ -45,10 +45,12 @@ func (d *Daemon) Status() Status {
 }
 
 // Ready returns why no run can begin at the moment, nil if one can. Status
-// remembers the answer.
+// remembers the answer, unless the question was given up.
 func (d *Daemon) Ready(ctx context.Context) error {
 	err := d.cfg.Ready(ctx)
-	d.seen.ready(err)
+	if ctx.Err() == nil {
+		d.seen.ready(err)
+	}
 	return err
 }
 

@@ -49,10 +49,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logg
 	if err != nil {
 		return err
 	}
-	s := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: zap.NewStdLog(log),
-	}
+	s := newServer(handler, log)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(listener) }()
 	ready(listener.Addr())
@@ -71,7 +68,15 @@ func Serve(ctx context.Context, addr string, handler http.Handler, log *zap.Logg
 	return err
 }
 
-// CheckHealth asks a daemon whether it is alive.
+// newServer bounds how long a slow client may hold a connection.
+func newServer(handler http.Handler, log *zap.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: zap.NewStdLog(log),
+	}
+}
+
+// CheckHealth asks a daemon whether it is alive, for as long as ctx lets it.
 func CheckHealth(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -20,13 +20,17 @@ import (
 
 // daemon runs until ctx ends. Neither Clerk nor the database need be there
 // when it starts: it is alive but not ready until they are.
-func (p *Program) daemon(ctx context.Context, _ *cobra.Command) error {
+func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	a, err := p.configure(needs{clerk: true, table: true, daemon: true})
 	if err != nil {
 		return err
 	}
-	defer a.close()
 	s := &service{app: a}
+	defer func() {
+		if !errors.Is(err, daemon.ErrStuck) { // such a run keeps its connections, and close would wait for them
+			a.close()
+		}
+	}()
 	schedule := a.cfg.Schedule
 	config := daemon.Config{Full: schedule.Full, Location: schedule.Location, Jitter: schedule.Jitter,
 		Run: s.run, LastSuccess: s.lastSuccess, Ready: s.ready, Logger: a.log,
@@ -44,7 +48,7 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) error {
 	var listeners sync.WaitGroup
 	for _, addr := range a.listeners() {
 		listeners.Go(func() {
-			err := server.Serve(ctx, addr, server.Health(server.Checks{Alive: d.Alive, Ready: s.ready}), a.log, func(at net.Addr) {
+			err := server.Serve(ctx, addr, server.Health(server.Checks{Alive: d.Alive, Ready: d.Ready}), a.log, func(at net.Addr) {
 				a.log.Info("listening", zap.String("addr", at.String()))
 			})
 			if err != nil {
