@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -151,6 +153,12 @@ func (s *site) rows(t *testing.T) (n int) {
 	return n
 }
 
+// variable is NAME=VALUE.
+func (s *site) variable(name string) string {
+	i := slices.IndexFunc(s.env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	return s.env[i]
+}
+
 // with is the environment with one variable changed.
 func (s *site) with(variable string) []string {
 	name, _, _ := strings.Cut(variable, "=")
@@ -161,6 +169,18 @@ func (s *site) with(variable string) []string {
 		}
 	}
 	return env
+}
+
+// runs runs the program to its end, and returns its exit code and what it said.
+func runs(t *testing.T, env []string, args ...string) (code int, out string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program(t), args...)
+	cmd.Env = env
+	said, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(said)
 }
 
 func TestDaemon(t *testing.T) {
@@ -174,52 +194,24 @@ func TestDaemon(t *testing.T) {
 	if live, ready := d.status("/healthz"), d.status("/readyz"); live != 200 || ready != 200 {
 		t.Errorf("healthz %d, readyz %d", live, ready)
 	}
-	healthcheck := exec.CommandContext(t.Context(), program(t), "healthcheck")
-	healthcheck.Env = s.with(`ROLLCALL_CONFIG_YAML={server: {admin: "` + fmt.Sprint(d.await(1, "listening")["addr"]) + `"}}`)
-	if out, err := healthcheck.CombinedOutput(); err != nil {
-		t.Errorf("healthcheck: %v: %s", err, out)
+	healthcheck := s.with(`ROLLCALL_CONFIG_YAML={server: {admin: "` + fmt.Sprint(d.await(1, "listening")["addr"]) + `"}}`)
+	if code, out := runs(t, healthcheck, "healthcheck"); code != 0 {
+		t.Errorf("healthcheck: %d: %s", code, out)
 	}
 	d.signal(0, syscall.SIGTERM)
-	healthcheck = exec.CommandContext(t.Context(), program(t), "healthcheck")
-	healthcheck.Env = s.with(`ROLLCALL_CONFIG_YAML={server: {admin: "` + fmt.Sprint(d.await(1, "listening")["addr"]) + `"}}`)
-	if out, err := healthcheck.CombinedOutput(); err == nil {
-		t.Errorf("healthcheck of a daemon that has ended: %s", out)
+	if code, out := runs(t, healthcheck, "healthcheck"); code != 1 || !strings.Contains(out, "refused") {
+		t.Errorf("healthcheck of a daemon that has ended: %d: %s", code, out)
 	}
 
 	// Started anew it has nothing to catch up with.
 	d = startDaemon(t, s.env...)
-	d.await(1, "listening")
+	d.await(1, "no full run is due")
 	d.signal(0, syscall.SIGTERM)
 	for _, line := range d.lines {
 		if line["msg"] == "run" {
 			t.Errorf("a run that nobody needs: %v", line)
 		}
 	}
-}
-
-// Neither Clerk nor the database need be there when the daemon starts.
-func TestDaemonWaits(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, 20)
-	s.sim.SetErrors(100)
-	d := startDaemon(t, s.env...)
-	d.await(2, "run", "outcome", "failed") // and again
-	s.sim.SetErrors(0)
-	d.await(1, "run", "outcome", "repaired")
-	d.signal(0, syscall.SIGINT)
-
-	pgtest.Exec(t, s.url, "ALTER TABLE users RENAME TO elsewhere")
-	d = startDaemon(t, s.env...)
-	d.await(2, "not ready, trying again")
-	if live, ready := d.status("/healthz"), d.status("/readyz"); live != 200 || ready != 503 {
-		t.Errorf("without its table: healthz %d, readyz %d", live, ready)
-	}
-	pgtest.Exec(t, s.url, "ALTER TABLE elsewhere RENAME TO users; DELETE FROM rollcall.runs")
-	d.await(1, "run", "outcome", "in_sync")
-	if ready := d.status("/readyz"); ready != 200 {
-		t.Errorf("readyz %d", ready)
-	}
-	d.signal(0, syscall.SIGTERM)
 }
 
 // Of two daemons one runs. When it dies without a word the other takes over.
@@ -253,15 +245,17 @@ func TestTwoDaemons(t *testing.T) {
 func TestPausedDaemon(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 20)
-	cmd := exec.CommandContext(t.Context(), program(t), "pause", "a test")
-	cmd.Env = s.env
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if code, out := runs(t, s.env, "pause", "a test"); code != 0 {
+		t.Fatalf("pause: %d: %s", code, out)
 	}
 	d := startDaemon(t, s.env...)
 	d.await(1, "run", "outcome", "skipped", "reason", "a test")
 	if n := s.rows(t); n != 0 {
 		t.Errorf("%d rows were written while paused", n)
 	}
+	if code, out := runs(t, s.env, "resume"); code != 0 {
+		t.Fatalf("resume: %d: %s", code, out)
+	}
+	d.await(1, "run", "outcome", "repaired")
 	d.signal(0, syscall.SIGTERM)
 }

@@ -19,9 +19,6 @@ func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 		log.Info("a full run is under way: this one is left out")
 		return
 	}
-	if mode == reconcile.Full {
-		d.tell(ctx, news{settled, due}) // the schedule has taken over
-	}
 	if !wait(ctx, random(latestJitter(d.schedules[mode], due, d.cfg.Jitter))) {
 		return
 	}

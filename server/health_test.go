@@ -44,6 +44,14 @@ func TestHealth(t *testing.T) {
 		if answer.Code != c.status || !strings.Contains(answer.Body.String(), c.body) {
 			t.Errorf("%s with %v, %v: %d %s", c.path, c.alive, c.ready, answer.Code, answer.Body)
 		}
+		if h := answer.Header(); c.status != 404 && (h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store") {
+			t.Errorf("%s: headers %v", c.path, h)
+		}
+	}
+	answer := httptest.NewRecorder()
+	server.Health(checks(nil, nil)).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/healthz", nil))
+	if answer.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", answer.Code)
 	}
 }
 
@@ -109,9 +117,19 @@ func TestCheckHealth(t *testing.T) {
 			t.Error("a server that is not there is healthy")
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	if err := server.CheckHealth(ctx, "::not a url"); err == nil {
+	if err := server.CheckHealth(t.Context(), "::not a url"); err == nil {
 		t.Error("a URL that is none is healthy")
+	}
+}
+
+// A daemon that takes the question and does not answer is asked for as long as ctx lasts.
+func TestCheckHealthOfAStuckProcess(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := server.CheckHealth(ctx, s.URL); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it ended with %v", err)
 	}
 }
