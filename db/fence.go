@@ -13,22 +13,30 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
+// ErrNotPaused is wrapped when an undo meets a Rollcall that still writes.
+var ErrNotPaused = errors.New("Rollcall is not paused: `rollcall pause` first, so that nothing writes while writes are taken back")
+
 // fencePgx lets a write transaction go on only while the permit holds, and
 // keeps the lease from passing to another process before the transaction ends:
-// FOR KEY SHARE conflicts with a change of the token, and with nothing else.
+// FOR KEY SHARE conflicts with a change of the token, and with an undo, which
+// takes the row for itself and so waits for every write under way.
 func (s *State) fencePgx(ctx context.Context, tx pgx.Tx, p reconcile.Permit) error {
-	query := `SELECT paused_at IS NOT NULL, coalesce(pause_reason, ''),
+	const query = `SELECT paused_at IS NOT NULL, coalesce(pause_reason, ''),
 		coalesce(token = $2 AND expires_at > clock_timestamp(), false) FROM rollcall.control WHERE table_name = $1`
-	if p.Token != "" {
-		query += " FOR KEY SHARE"
+	// A write that finds itself paused does not queue behind an undo: it asks once more, without the lock.
+	queries := []string{query + " AND paused_at IS NULL FOR KEY SHARE", query}
+	if p.Undo {
+		queries = []string{query + " FOR UPDATE"}
 	}
 	var g gate
-	err := tx.QueryRow(ctx, query, s.table, p.Token).Scan(&g.paused, &g.reason, &g.ours)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return gate{}.open(p)
-	}
-	if err != nil {
-		return fmt.Errorf("ask for permission to write: %w", s.fault(err))
+	for _, q := range queries {
+		err := tx.QueryRow(ctx, q, s.table, p.Token).Scan(&g.paused, &g.reason, &g.ours)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("ask for permission to write: %w", s.fault(err))
+		}
 	}
 	return g.open(p)
 }
@@ -57,6 +65,10 @@ type gate struct {
 
 func (g gate) open(p reconcile.Permit) error {
 	switch {
+	case p.Undo && g.paused:
+		return nil
+	case p.Undo:
+		return ErrNotPaused
 	case g.paused:
 		return pausedError(g.reason)
 	case p.Token != "" && !g.ours:
@@ -72,7 +84,8 @@ const leastLeft = 5 * time.Second
 
 // Check is the fence of a write transaction in another database, asked right
 // before it. It cannot hold the lease, so it asks for a third of it to be left,
-// by the clock of the state's database. What takes longer is not protected.
+// by the clock of the state's database. What takes longer is not protected, and
+// an undo does not wait for it.
 func (s *State) Check(ctx context.Context, p reconcile.Permit) error {
 	left := leastLeft
 	if ttl := time.Duration(s.ttl.Load()); ttl > 0 {

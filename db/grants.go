@@ -8,7 +8,7 @@ import (
 
 // Privileges are what a policy and a configuration need of the database.
 type Privileges struct {
-	Insert, Update, Delete bool
+	Insert, Update, Delete, SoftDelete, Relink bool
 	// State is whether Rollcall's own tables are in the same database.
 	State bool
 	// Sequences are those that fill columns that an insert leaves out, with
@@ -39,6 +39,16 @@ func Grants(role string, s Shape, p Privileges) string {
 	}
 	if p.Update && len(s.Update) > 0 {
 		b.WriteString("-- policy.stale: update.\nGRANT UPDATE (" + columnList(s.Update) + ")" + table + to)
+	}
+	if p.SoftDelete && s.DeletedAt != "" {
+		b.WriteString("-- policy.orphaned: soft_delete.\nGRANT UPDATE (" + columnList([]string{s.DeletedAt}) + ")" + table + to)
+	}
+	if p.Relink {
+		b.WriteString("-- policy.conflict: relink.\nGRANT UPDATE (" + columnList([]string{s.Key}) + ")" + table + to)
+	}
+	if p.Delete && p.State {
+		b.WriteString("-- policy.orphaned: delete. The journal keeps the whole row, so that the deletion can be undone; undoing it\n" +
+			"-- also takes INSERT on every column, which `rollcall undo` can be given for itself.\nGRANT SELECT" + table + to)
 	}
 	if p.Insert || p.Delete {
 		b.WriteString("-- To take back the row of a user who was deleted in Clerk while it was inserted, and for policy.orphaned: delete.\n" +

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"errors"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -15,10 +16,10 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, url string) {
 		conn := openState(t, url)
-		if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != 1 {
+		if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != 2 {
 			t.Fatalf("pending: %v, %v", names, err)
 		}
-		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 1 || names[0] != "0001_state" {
+		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 2 || names[0] != "0001_state" || names[1] != "0002_journal" {
 			t.Fatalf("applied: %v, %v", names, err)
 		}
 		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 0 {
@@ -49,8 +50,8 @@ func TestMigrateOnceForAll(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if applied != 1 {
-			t.Errorf("the migration was applied %d times", applied)
+		if applied != 2 {
+			t.Errorf("%d migrations were applied, want 2", applied)
 		}
 	})
 }
@@ -89,9 +90,17 @@ func TestPrintedMigrationsAreTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		t.Fatal(err)
+	}
 	byHand := pgtest.DB(t)
 	for range 2 { // The second time there is nothing to do.
-		pgtest.Exec(t, byHand, script)
+		cmd := exec.Command(psql, "-v", "ON_ERROR_STOP=1", "-q", "-X", byHand)
+		cmd.Stdin = strings.NewReader(script)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s\n%s", err, out, script)
+		}
 	}
 	conn := openState(t, byHand)
 	if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != 0 {

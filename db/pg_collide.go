@@ -16,9 +16,6 @@ import (
 // errTakenBack ends a transaction that was only a question.
 var errTakenBack = errors.New("taken back")
 
-// unlinked stands for the key of a row that has none.
-const unlinkedRow = "unlinked"
-
 // Explain tries the insert without ON CONFLICT, reads which constraint
 // refuses it, and takes it back.
 func (t *pgTable) Explain(ctx context.Context, p reconcile.Permit, u reconcile.User) (reconcile.Collision, error) {
@@ -60,7 +57,7 @@ func (t *pgTable) holder(ctx context.Context, constraint string, r row) (reconci
 		return c, nil
 	}
 	index := t.catalog.indexes[i]
-	c.Columns = index.columns
+	c.Columns, c.PrimaryEmail = index.columns, t.isPrimaryEmail(index)
 	if len(index.columns) == 1 && index.columns[0] == t.key.name {
 		c.HeldBy = r.user.ID
 		return c, nil
@@ -104,7 +101,7 @@ func (t *pgTable) holder(ctx context.Context, constraint string, r row) (reconci
 // holderName keeps values that are no Clerk ids out of findings.
 func holderName(key string) string {
 	if !reconcile.IsUserID(key) {
-		return unlinkedRow
+		return reconcile.Unlinked
 	}
 	return key
 }
@@ -173,7 +170,8 @@ func (t *pgTable) foresee(ctx context.Context, x uniqueIndex, users []reconcile.
 		raw := rows.RawValues()
 		i := index[string(raw[0])]
 		if out[i].IsZero() {
-			out[i] = reconcile.Collision{Constraint: x.name, Columns: x.columns, HeldBy: holderName(string(raw[1]))}
+			out[i] = reconcile.Collision{Constraint: x.name, Columns: x.columns, HeldBy: holderName(string(raw[1])),
+				PrimaryEmail: t.isPrimaryEmail(x)}
 		}
 	}
 	err = pgError(rows.Err())

@@ -27,6 +27,9 @@ type foreignKey struct {
 	table   string // quoted
 	columns []string
 	targets []string
+
+	oid, schemaOID uint32 // of the table, in PostgreSQL
+	name           string // for people: with its schema unless that is public
 }
 
 // pgCatalog is what PostgreSQL says about the users table.
@@ -218,7 +221,8 @@ func (c *pgCatalog) readReferences(ctx context.Context, conn *Conn) error {
 				JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.n ORDER BY k.o)::text[],
 			ARRAY(SELECT quote_ident(a.attname) FROM unnest(f.confkey) WITH ORDINALITY k(n, o)
 				JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.n ORDER BY k.o)::text[],
-			f.contype = 'f' AND f.confrelid = $1
+			f.contype = 'f' AND f.confrelid = $1 AND f.conparentid = 0, r.oid, n.oid,
+			CASE WHEN n.nspname = 'public' THEN r.relname ELSE n.nspname || '.' || r.relname END
 		FROM pg_constraint f JOIN pg_class r ON r.oid = f.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace
 		WHERE (f.confrelid = $1 AND f.contype = 'f') OR (f.conrelid = $1 AND f.contype IN ('c', 'f')) ORDER BY f.conname`, c.oid)
 	if err != nil {
@@ -229,7 +233,7 @@ func (c *pgCatalog) readReferences(ctx context.Context, conn *Conn) error {
 		var own, refers bool
 		var name string
 		var f foreignKey
-		if err := rows.Scan(&own, &name, &f.table, &f.columns, &f.targets, &refers); err != nil {
+		if err := rows.Scan(&own, &name, &f.table, &f.columns, &f.targets, &refers, &f.oid, &f.schemaOID, &f.name); err != nil {
 			return fmt.Errorf("read the constraints of %s: %w", c.ident, err)
 		}
 		if own {

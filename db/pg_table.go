@@ -23,9 +23,13 @@ type pgTable struct {
 	compareSQL, confirmSQL, existsSQL string
 	insertSQL, insertPlainSQL         string
 	updateSQL, removeSQL              string
+	softDeleteSQL, deleteSQL          string
 }
 
-var _ Table = (*pgTable)(nil)
+var (
+	_ Table           = (*pgTable)(nil)
+	_ reconcile.Curer = (*pgTable)(nil)
+)
 
 func openPGTable(ctx context.Context, conn *Conn, cfg TableConfig) (*pgTable, error) {
 	catalog, err := readPGCatalog(ctx, conn, cfg.Schema, cfg.Name)
@@ -65,7 +69,9 @@ func (t *pgTable) prepare() {
 		strings.Join(distinct, ", "), unnest(len(t.columns), "", 0), t.catalog.ident, key, t.key.sqlType)
 
 	t.prepareInsert()
-	t.prepareUpdate(key)
+	t.prepareUpdate()
+	t.prepareRemove(key)
+	t.prepareDelete()
 }
 
 func (t *pgTable) prepareInsert() {
@@ -84,41 +90,56 @@ func (t *pgTable) prepareInsert() {
 		absent = fmt.Sprintf(" WHERE NOT EXISTS (SELECT 1 FROM %s t WHERE t.%s = u.k::%s)",
 			t.catalog.ident, t.key.quoted, t.key.sqlType)
 	}
-	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s%s",
+	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM %s%s",
 		t.catalog.ident, strings.Join(names, ", "), strings.Join(values, ", "),
 		unnest(len(t.columns), "o", len(t.onInsert)), absent)
-	t.insertSQL = fmt.Sprintf("%s ON CONFLICT DO NOTHING RETURNING %s::text", t.insertPlainSQL, t.key.quoted)
+	t.insertSQL = t.journaling(t.insertPlainSQL+" ON CONFLICT DO NOTHING", reconcile.Insert, len(names), noObject, t.comparedObject(""))
 }
 
-func (t *pgTable) prepareUpdate(key string) {
+func (t *pgTable) prepareUpdate() {
 	var set []string
-	where := []string{fmt.Sprintf("%s = u.k::%s", key, t.key.sqlType)}
-	same := append([]string{}, where...)
 	for i, c := range t.columns {
 		set = append(set, fmt.Sprintf("%s = u.n%d::%s", c.quoted, i, c.sqlType))
-		where = append(where, fmt.Sprintf("t.%s::text IS NOT DISTINCT FROM u.o%d", c.quoted, i))
-		same = append(same, "NOT ("+c.distinctSQL("t."+c.quoted, fmt.Sprintf("u.n%d", i))+")")
 	}
+	where := t.asRead("u.o")
 	if i := t.versionColumn(); i >= 0 {
 		c := t.columns[i]
 		where = append(where, fmt.Sprintf("(t.%[1]s IS NULL OR t.%[1]s <= u.n%[2]d::%[3]s)", c.quoted, i, c.sqlType))
 	}
-	if t.deletedAt != nil {
-		where = append(where, "NOT ("+t.deletedSQL("t.")+")")
-	}
-	t.updateSQL = fmt.Sprintf("UPDATE %s t SET %s FROM %s WHERE %s RETURNING %s::text",
-		t.catalog.ident, strings.Join(set, ", "), unnest(len(t.columns), "o", len(t.columns)),
-		strings.Join(where, " AND "), key)
+	t.updateSQL = t.journaling(fmt.Sprintf("UPDATE %s t SET %s FROM %s WHERE %s", t.catalog.ident, strings.Join(set, ", "),
+		unnest(len(t.columns), "o", len(t.columns)), strings.Join(where, " AND ")),
+		reconcile.Update, 1+2*len(t.columns), t.comparedObject("u.o"), t.comparedObject(""))
+}
 
+// prepareRemove writes the statement that takes inserts back, with their
+// entries in the journal.
+func (t *pgTable) prepareRemove(key string) {
+	same := t.sameRow()
+	for i, c := range t.columns {
+		same = append(same, "NOT ("+c.distinctSQL("t."+c.quoted, fmt.Sprintf("u.n%d", i))+")")
+	}
 	for _, f := range t.catalog.refs {
-		joins := make([]string, len(f.columns))
-		for i := range f.columns {
-			joins[i] = fmt.Sprintf("r.%s = t.%s", f.columns[i], f.targets[i])
-		}
-		same = append(same, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, strings.Join(joins, " AND ")))
+		same = append(same, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, t.refers(f)))
 	}
 	t.removeSQL = fmt.Sprintf("DELETE FROM %s t USING %s WHERE %s RETURNING %s::text",
 		t.catalog.ident, unnest(len(t.columns), "", 0), strings.Join(same, " AND "), key)
+	if n := 1 + len(t.columns); t.inline(t.conn) {
+		t.removeSQL = fmt.Sprintf("WITH w AS (%s AS k), j AS (DELETE FROM rollcall.journal j USING w WHERE j.table_name = $%d::text"+
+			" AND j.run_id = $%d::text AND j.action = 'insert' AND j.user_id = w.k) SELECT k FROM w", t.removeSQL, n+1, n+2)
+	}
+}
+
+// refers is the condition that a row, r, of another table refers to a row, t. A
+// row that refers to itself is in nobody's way.
+func (t *pgTable) refers(f foreignKey) string {
+	var joins []string
+	for i := range f.columns {
+		joins = append(joins, fmt.Sprintf("r.%s = t.%s", f.columns[i], f.targets[i]))
+	}
+	if f.oid == t.catalog.oid {
+		joins = append(joins, fmt.Sprintf("r.%[1]s IS DISTINCT FROM t.%[1]s", t.key.quoted))
+	}
+	return strings.Join(joins, " AND ")
 }
 
 // deletedSQL is the condition under which a row is soft-deleted: a time or a

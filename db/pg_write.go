@@ -15,12 +15,23 @@ import (
 // write runs f in a transaction that begins with the fence: it commits only
 // while the permit holds.
 func (t *pgTable) write(ctx context.Context, p reconcile.Permit, f func(pgx.Tx) error) error {
-	state := t.cfg.State
-	if state != nil && !state.shares(t.conn) {
-		if err := state.Check(ctx, p); err != nil {
+	if t.apart(t.conn) {
+		if err := t.cfg.State.Check(ctx, p); err != nil {
 			return err
 		}
 	}
+	return t.transaction(ctx, func(tx pgx.Tx) error {
+		if t.inline(t.conn) {
+			if err := t.cfg.State.fencePgx(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		return f(tx)
+	})
+}
+
+// transaction runs f in a transaction with the connection's timeouts.
+func (t *pgTable) transaction(ctx context.Context, f func(pgx.Tx) error) error {
 	tx, err := t.conn.Pool.Begin(ctx)
 	if err != nil {
 		return pgError(err)
@@ -32,15 +43,10 @@ func (t *pgTable) write(ctx context.Context, p reconcile.Permit, f func(pgx.Tx) 
 	if err != nil {
 		return pgError(err)
 	}
-	if state != nil && state.shares(t.conn) {
-		if err := state.fencePgx(ctx, tx, p); err != nil {
-			return err
-		}
-	}
 	if err := f(tx); err != nil {
 		return err
 	}
-	return pgError(tx.Commit(ctx))
+	return committed(pgError(tx.Commit(ctx)))
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
@@ -51,36 +57,47 @@ func (t *pgTable) Insert(ctx context.Context, p reconcile.Permit, users []reconc
 	if err != nil || len(rows) == 0 {
 		return results, err
 	}
-	err = t.write(ctx, p, func(tx pgx.Tx) error {
-		if err := t.lock(ctx, tx); err != nil {
+	err = t.journaled(ctx, t.conn, p, reconcile.Insert, func() []change { return t.intendedRows(rows) }, func() (done []change, err error) {
+		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
+			done, err = t.insertRows(ctx, tx, p, rows, index, results)
 			return err
-		}
-		inserted, err := t.returning(ctx, tx, t.insertSQL, t.insertArgs(rows))
-		if err != nil {
-			return err
-		}
-		var rest []string
-		for i, r := range rows {
-			if !inserted[r.user.ID] {
-				results[index[i]].Outcome = reconcile.Collided
-				rest = append(rest, r.user.ID)
-			}
-		}
-		if len(rest) == 0 {
-			return nil
-		}
-		existing, err := t.exists(ctx, tx, rest)
-		for i, r := range rows {
-			if existing[r.user.ID] {
-				results[index[i]].Outcome = reconcile.Existed
-			}
-		}
-		return err
+		})
+		return done, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert rows: %w", err)
 	}
 	return results, nil
+}
+
+func (t *pgTable) insertRows(ctx context.Context, tx pgx.Tx, p reconcile.Permit, rows []row, index []int,
+	results []reconcile.InsertResult,
+) ([]change, error) {
+	if err := t.lock(ctx, tx); err != nil {
+		return nil, err
+	}
+	done, err := t.returning(ctx, tx, p, t.insertSQL, t.insertArgs(rows))
+	if err != nil {
+		return nil, err
+	}
+	inserted := idsOf(done)
+	var rest []string
+	for i, r := range rows {
+		if !inserted[r.user.ID] {
+			results[index[i]].Outcome = reconcile.Collided
+			rest = append(rest, r.user.ID)
+		}
+	}
+	if len(rest) == 0 {
+		return done, nil
+	}
+	existing, err := t.exists(ctx, tx, rest)
+	for i, r := range rows {
+		if existing[r.user.ID] {
+			results[index[i]].Outcome = reconcile.Existed
+		}
+	}
+	return done, err
 }
 
 // lock makes inserts into a table without a unique index on the key wait for
@@ -99,20 +116,6 @@ func (t *pgTable) insertArgs(rows []row) []any {
 	return append(args, columnsOf(rows, len(t.onInsert), func(r row) []*string { return r.onInsert })...)
 }
 
-// returning runs a statement that returns keys.
-func (t *pgTable) returning(ctx context.Context, tx pgx.Tx, sql string, args []any) (map[string]bool, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, pgError(err)
-	}
-	defer rows.Close()
-	keys := map[string]bool{}
-	for rows.Next() {
-		keys[keyText(t.key, rows.RawValues()[0])] = true
-	}
-	return keys, pgError(rows.Err())
-}
-
 // Update writes the compared columns of rows that still hold what was read.
 func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconcile.User, at []reconcile.Version) ([]bool, error) {
 	done := make([]bool, len(users))
@@ -126,12 +129,16 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 	args := []any{keysOf(users, func(u reconcile.User) string { return u.ID })}
 	args = append(args, columnsOf(users, len(t.columns), func(u reconcile.User) []*string { return t.compared(&u) })...)
 	args = append(args, columnsOf(index, len(t.columns), func(i int) []*string { return at[i] })...)
-	err := t.write(ctx, p, func(tx pgx.Tx) error {
-		keys, err := t.returning(ctx, tx, t.updateSQL, args)
-		for i := range users {
-			done[i] = keys[users[i].ID]
-		}
-		return err
+	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
+		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
+			written, err = t.returning(ctx, tx, p, t.updateSQL, args)
+			keys := idsOf(written)
+			for i := range users {
+				done[i] = keys[users[i].ID]
+			}
+			return err
+		})
+		return written, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("update rows: %w", err)
@@ -148,10 +155,26 @@ func (t *pgTable) Remove(ctx context.Context, p reconcile.Permit, users []reconc
 	}
 	args := []any{keysOf(users, func(u reconcile.User) string { return u.ID })}
 	args = append(args, columnsOf(users, len(t.columns), func(u reconcile.User) []*string { return t.compared(&u) })...)
-	err := t.write(ctx, p, func(tx pgx.Tx) error {
-		keys, err := t.returning(ctx, tx, t.removeSQL, args)
+	access, err := t.readAccess(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("remove rows: %w", err)
+	}
+	if access.forbids(false, true) != "" {
+		return done, nil
+	}
+	var removed []string
+	err = t.write(ctx, p, func(tx pgx.Tx) error {
+		if len(access.readable) > 0 {
+			if err := t.lockRows(ctx, tx, access, keysOf(users, func(u reconcile.User) string { return u.ID })); err != nil {
+				return err
+			}
+		}
+		records, err := t.returning(ctx, tx, p, t.removeSQL, args)
+		keys := idsOf(records)
 		for i := range users {
-			done[i] = keys[users[i].ID]
+			if done[i] = keys[users[i].ID]; done[i] {
+				removed = append(removed, users[i].ID)
+			}
 		}
 		return err
 	})
@@ -162,5 +185,6 @@ func (t *pgTable) Remove(ctx context.Context, p reconcile.Permit, users []reconc
 	if err != nil {
 		return nil, fmt.Errorf("remove rows: %w", err)
 	}
+	t.removed(ctx, t.conn, p, removed)
 	return done, nil
 }

@@ -50,7 +50,7 @@ func (t *sqliteTable) holder(ctx context.Context, told string, r row) (reconcile
 		if !strings.EqualFold(told, strings.Join(names, ", ")) && told != fmt.Sprintf("index '%s'", x.name) {
 			continue
 		}
-		c.Constraint, c.Columns = x.name, x.columns
+		c.Constraint, c.Columns, c.PrimaryEmail = x.name, x.columns, t.isPrimaryEmail(x)
 		held, err := t.heldBy(ctx, x, r.user.ID, r.compared)
 		if held != "" {
 			c.HeldBy = held
@@ -111,7 +111,8 @@ func (t *sqliteTable) Foresee(ctx context.Context, users []reconcile.User) ([]re
 				return nil, err
 			}
 			if held != "" {
-				out[i] = reconcile.Collision{Constraint: x.name, Columns: x.columns, HeldBy: held}
+				out[i] = reconcile.Collision{Constraint: x.name, Columns: x.columns, HeldBy: held,
+					PrimaryEmail: t.isPrimaryEmail(x)}
 			}
 		}
 	}

@@ -179,7 +179,7 @@ func (c *sqliteCatalog) readReferences(ctx context.Context, db *sql.DB, table st
 			target = c.primaryKey(ctx, db, table)
 		}
 		if key := from + "/" + strconv.Itoa(id); key != last {
-			c.refs = append(c.refs, foreignKey{table: quoteSQLite(from)})
+			c.refs = append(c.refs, foreignKey{table: quoteSQLite(from), name: from})
 			last = key
 		}
 		f := &c.refs[len(c.refs)-1]

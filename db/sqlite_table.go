@@ -21,7 +21,10 @@ type sqliteTable struct {
 	compareSQL, insertSQL, insertPlainSQL string
 }
 
-var _ Table = (*sqliteTable)(nil)
+var (
+	_ Table           = (*sqliteTable)(nil)
+	_ reconcile.Curer = (*sqliteTable)(nil)
+)
 
 func openSQLiteTable(ctx context.Context, conn *Conn, cfg TableConfig) (*sqliteTable, error) {
 	if cfg.Schema != "" && !strings.EqualFold(cfg.Schema, "main") {

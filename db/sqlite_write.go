@@ -48,26 +48,32 @@ func isUniqueViolation(err error) bool {
 
 // write runs f in a transaction that begins with the fence.
 func (t *sqliteTable) write(ctx context.Context, p reconcile.Permit, f func(*sql.Tx) error) error {
-	state := t.cfg.State
-	if state != nil && !state.shares(t.conn) {
-		if err := state.Check(ctx, p); err != nil {
+	if t.apart(t.conn) {
+		if err := t.cfg.State.Check(ctx, p); err != nil {
 			return err
 		}
 	}
+	return t.transaction(ctx, func(tx *sql.Tx) error {
+		if t.inline(t.conn) {
+			if err := t.cfg.State.fenceSQL(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		return f(tx)
+	})
+}
+
+// transaction runs f in a transaction, which in SQLite is the only one that writes.
+func (t *sqliteTable) transaction(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := t.conn.SQL.BeginTx(ctx, nil)
 	if err != nil {
 		return sqliteError(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	if state != nil && state.shares(t.conn) {
-		if err := state.fenceSQL(ctx, tx, p); err != nil {
-			return err
-		}
-	}
 	if err := f(tx); err != nil {
 		return err
 	}
-	return sqliteError(tx.Commit())
+	return committed(sqliteError(tx.Commit()))
 }
 
 func args(id string, values ...[]*string) []any {
@@ -85,20 +91,12 @@ func (t *sqliteTable) Insert(ctx context.Context, p reconcile.Permit, users []re
 	if err != nil || len(rows) == 0 {
 		return results, err
 	}
-	err = t.write(ctx, p, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, t.insertSQL)
-		if err != nil {
-			return sqliteError(err)
-		}
-		defer func() { _ = insert.Close() }()
-		for i, r := range rows {
-			result, err := t.insertRow(ctx, tx, insert, r)
-			if err != nil {
-				return err
-			}
-			results[index[i]] = result
-		}
-		return nil
+	err = t.journaled(ctx, t.conn, p, reconcile.Insert, func() []change { return t.intendedRows(rows) }, func() (done []change, err error) {
+		err = t.write(ctx, p, func(tx *sql.Tx) (err error) {
+			done, err = t.insertRows(ctx, tx, p, rows, index, results)
+			return err
+		})
+		return done, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert rows: %w", err)
@@ -106,27 +104,47 @@ func (t *sqliteTable) Insert(ctx context.Context, p reconcile.Permit, users []re
 	return results, nil
 }
 
-func (t *sqliteTable) insertRow(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, r row) (reconcile.InsertResult, error) {
-	res, err := insert.ExecContext(ctx, args(r.user.ID, r.compared, r.onInsert)...)
-	var refusal *reconcile.RowError
-	switch err := sqliteError(err); {
-	case errors.As(err, &refusal):
-		return reconcile.InsertResult{Outcome: reconcile.Refused, Err: refusal}, nil
-	case err != nil:
-		return reconcile.InsertResult{}, err
+func (t *sqliteTable) insertRows(ctx context.Context, tx *sql.Tx, p reconcile.Permit, rows []row, index []int,
+	results []reconcile.InsertResult,
+) ([]change, error) {
+	insert, err := tx.PrepareContext(ctx, t.insertSQL+" RETURNING "+t.comparedTexts())
+	if err != nil {
+		return nil, sqliteError(err)
 	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return reconcile.InsertResult{}, err
+	defer func() { _ = insert.Close() }()
+	var done []change
+	for i, r := range rows {
+		result, after, err := t.insertRow(ctx, tx, insert, r)
+		if err != nil {
+			return nil, err
+		}
+		if results[index[i]] = result; result.Outcome == reconcile.Inserted {
+			done = append(done, change{userID: r.user.ID, after: after})
+		}
+	}
+	return done, t.record(ctx, tx, p, reconcile.Insert, done)
+}
+
+func (t *sqliteTable) insertRow(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, r row) (reconcile.InsertResult, *string, error) {
+	after, err := t.scanCompared(insert.QueryRowContext(ctx, args(r.user.ID, r.compared, r.onInsert)...))
+	var refusal *reconcile.RowError
+	switch {
+	case err == nil:
+		return reconcile.InsertResult{}, after, nil
+	case errors.As(err, &refusal):
+		return reconcile.InsertResult{Outcome: reconcile.Refused, Err: refusal}, nil, nil
+	case !errors.Is(err, sql.ErrNoRows):
+		return reconcile.InsertResult{}, nil, err
 	}
 	var there bool
 	err = tx.QueryRowContext(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s = ?)", t.catalog.ident, t.key.quoted), r.user.ID).Scan(&there)
 	if err != nil {
-		return reconcile.InsertResult{}, sqliteError(err)
+		return reconcile.InsertResult{}, nil, sqliteError(err)
 	}
 	if there {
-		return reconcile.InsertResult{Outcome: reconcile.Existed}, nil
+		return reconcile.InsertResult{Outcome: reconcile.Existed}, nil, nil
 	}
-	return reconcile.InsertResult{Outcome: reconcile.Collided}, nil
+	return reconcile.InsertResult{Outcome: reconcile.Collided}, nil, nil
 }
 
 // Update writes the compared columns of rows that still hold what was read.
@@ -136,10 +154,9 @@ func (t *sqliteTable) Update(ctx context.Context, p reconcile.Permit, users []re
 		return done, nil
 	}
 	var set []string
-	where := []string{t.key.quoted + " = ?1", "NOT (" + t.deletedSQL() + ")"}
+	where := t.asRead(2 + len(t.columns))
 	for i, c := range t.columns {
 		set = append(set, fmt.Sprintf("%s = ?%d", c.quoted, i+2))
-		where = append(where, fmt.Sprintf("CAST(%s AS TEXT) IS ?%d", c.quoted, i+2+len(t.columns)))
 	}
 	version := t.versionColumn()
 	if version >= 0 {
@@ -148,20 +165,23 @@ func (t *sqliteTable) Update(ctx context.Context, p reconcile.Permit, users []re
 			where = append(where, fmt.Sprintf("(%[1]s IS NULL OR %[1]s <= ?%[2]d)", c.quoted, version+2))
 		}
 	}
-	statement := fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.catalog.ident, strings.Join(set, ", "), strings.Join(where, " AND "))
-	err := t.write(ctx, p, func(tx *sql.Tx) error {
-		for i := range users {
-			res, err := tx.ExecContext(ctx, statement, args(users[i].ID, t.compared(&users[i]), at[i])...)
-			if err != nil {
-				return sqliteError(err)
+	statement := fmt.Sprintf("UPDATE %s SET %s WHERE %s RETURNING %s", t.catalog.ident, strings.Join(set, ", "), strings.Join(where, " AND "), t.comparedTexts())
+	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
+		err = t.write(ctx, p, func(tx *sql.Tx) error {
+			for i := range users {
+				after, err := t.scanCompared(tx.QueryRowContext(ctx, statement, args(users[i].ID, t.compared(&users[i]), at[i])...))
+				if errors.Is(err, sql.ErrNoRows) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				done[i] = true
+				written = append(written, change{users[i].ID, object(t.comparedNames(), at[i]), after})
 			}
-			n, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			done[i] = n > 0
-		}
-		return nil
+			return t.record(ctx, tx, p, reconcile.Update, written)
+		})
+		return written, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("update rows: %w", err)
@@ -177,13 +197,13 @@ func (t *sqliteTable) Remove(ctx context.Context, p reconcile.Permit, users []re
 		where = append(where, fmt.Sprintf("%s IS ?%d", c.quoted, i+2))
 	}
 	for _, f := range t.catalog.refs {
-		joins := make([]string, len(f.columns))
-		for i := range f.columns {
-			joins[i] = fmt.Sprintf("r.%s = %s.%s", f.columns[i], t.catalog.ident, f.targets[i])
-		}
-		where = append(where, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, strings.Join(joins, " AND ")))
+		where = append(where, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s r WHERE %s)", f.table, t.refers(f)))
+	}
+	if !t.unique {
+		where = append(where, t.onlyOne())
 	}
 	statement := fmt.Sprintf("DELETE FROM %s WHERE %s", t.catalog.ident, strings.Join(where, " AND "))
+	var removed []string
 	err := t.write(ctx, p, func(tx *sql.Tx) error {
 		for i := range users {
 			res, err := tx.ExecContext(ctx, statement, args(users[i].ID, t.compared(&users[i]))...)
@@ -194,12 +214,20 @@ func (t *sqliteTable) Remove(ctx context.Context, p reconcile.Permit, users []re
 			if err != nil {
 				return err
 			}
-			done[i] = n > 0
+			if done[i] = n > 0; done[i] {
+				removed = append(removed, users[i].ID)
+			}
+		}
+		if t.inline(t.conn) && len(removed) > 0 {
+			_, err := tx.ExecContext(ctx, "DELETE FROM rollcall_journal WHERE table_name = ? AND run_id = ? AND action = 'insert'"+
+				" AND user_id IN (SELECT value FROM json_each(?))", t.cfg.State.table, writer(p), list(removed))
+			return t.cfg.State.fault(err)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("remove rows: %w", err)
 	}
+	t.removed(ctx, t.conn, p, removed)
 	return done, nil
 }

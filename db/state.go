@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,7 +25,10 @@ type State struct {
 	ttl atomic.Int64
 }
 
-var _ reconcile.State = (*State)(nil)
+var (
+	_ reconcile.State  = (*State)(nil)
+	_ reconcile.Memory = (*State)(nil)
+)
 
 // NewState returns the memory of the table of that name. The name is the key
 // under which everything is kept: use one spelling of it.
@@ -35,19 +39,26 @@ func NewState(conn *Conn, table string) *State {
 // tableNames are what the statements of the two dialects do not have in common.
 type tableNames struct {
 	control, runs, findings, migrations string
+	journal, holds, tombstones          string
 	// clock is the database's own time, also within a transaction; later is the
 	// clock and a duration, the parameter.
 	clock, later string
+	// listed is what IN needs of a list of texts, which travels as one JSON document.
+	listed string
 }
 
 var tables = map[Dialect]tableNames{
 	Postgres: {
 		control: "rollcall.control", runs: "rollcall.runs", findings: "rollcall.findings", migrations: "rollcall.migrations",
+		journal: "rollcall.journal", holds: "rollcall.holds", tombstones: "rollcall.tombstones",
 		clock: "clock_timestamp()", later: "clock_timestamp() + ? * interval '1 microsecond'",
+		listed: "(SELECT json_array_elements_text(CAST(? AS json)))",
 	},
 	SQLite: {
 		control: "rollcall_control", runs: "rollcall_runs", findings: "rollcall_findings", migrations: "rollcall_migrations",
+		journal: "rollcall_journal", holds: "rollcall_holds", tombstones: "rollcall_tombstones",
 		clock: sqliteClock, later: sqliteClock + " + ?",
+		listed: "(SELECT value FROM json_each(?))",
 	},
 }
 
@@ -160,6 +171,16 @@ func (s *State) RecordInstance(ctx context.Context, id string) error {
 // clean takes out what PostgreSQL's text cannot hold.
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
+
+// list renders texts for tableNames.listed.
+func list(texts []string) string {
+	cleaned := make([]string, len(texts))
+	for i, t := range texts {
+		cleaned[i] = clean(t)
+	}
+	document, _ := json.Marshal(cleaned) // texts always marshal
+	return string(document)
 }
 
 func text(s *string) string {

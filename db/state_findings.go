@@ -30,16 +30,20 @@ type storedFinding struct {
 	CreatedAt  any              `json:"created_at"`
 }
 
-// RecordFindings stores what a run found, one row for each user, cured or not.
-// A finding of the same kind that was there already, and was not cured since,
-// keeps the time when it was first seen.
+// RecordFindings stores what a run found and could not cure, one row for each
+// user. What it cured is in the journal already, and only ends an earlier finding
+// of the user. A finding of the same kind that was there already keeps the time
+// when it was first seen.
 func (s *State) RecordFindings(ctx context.Context, runID string, findings []reconcile.Finding) error {
 	for batch := range slices.Chunk(findings, findingsBatch) {
-		document, err := s.document(batch)
+		document, cured, err := s.document(batch)
 		if err != nil {
 			return fmt.Errorf("record findings: %w", err)
 		}
 		err = s.transaction(ctx, func(tx *gorm.DB) error {
+			if err := s.forgetFindings(tx, cured); err != nil || document == "" {
+				return err
+			}
 			return tx.Exec(s.recordSQL(), s.table, runID, document).Error
 		})
 		if err != nil {
@@ -49,27 +53,50 @@ func (s *State) RecordFindings(ctx context.Context, runID string, findings []rec
 	return nil
 }
 
-// document renders a batch. Of several findings of one user the last counts.
-func (s *State) document(batch []reconcile.Finding) (string, error) {
-	rows := make([]storedFinding, 0, len(batch))
-	at := make(map[string]int, len(batch))
-	for _, f := range batch {
+// forgetFindings ends the findings of users who were cured. Most often there
+// are none, as in a first backfill: that is asked before the ids travel.
+func (s *State) forgetFindings(tx *gorm.DB, users []string) error {
+	if len(users) == 0 {
+		return nil
+	}
+	var some bool
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM "+s.names.findings+" WHERE table_name = ?)", s.table).Scan(&some).Error
+	if err != nil || !some {
+		return err
+	}
+	return tx.Exec("DELETE FROM "+s.names.findings+" WHERE table_name = ? AND user_id IN "+s.names.listed, s.table, list(users)).Error
+}
+
+// document renders what a batch did not cure, "" for nothing, and names the
+// users whom it did. Of several findings of one user the last counts.
+func (s *State) document(batch []reconcile.Finding) (text string, cured []string, err error) {
+	last := make(map[string]int, len(batch))
+	for i, f := range batch {
+		last[f.UserID] = i
+	}
+	var rows []storedFinding
+	for i, f := range batch {
+		if last[f.UserID] != i {
+			continue
+		}
+		if f.Fixed {
+			cured = append(cured, f.UserID)
+			continue
+		}
 		row := storedFinding{UserID: clean(f.UserID), Kind: string(f.Kind), Fields: f.Fields, Constraint: clean(f.Constraint),
-			HeldBy: clean(f.HeldBy), Detail: clean(f.Detail), Refs: f.References, Fixed: f.Fixed}
+			HeldBy: clean(f.HeldBy), Detail: clean(f.Detail), Refs: f.References}
 		if !f.CreatedAt.IsZero() && s.conn.Dialect == SQLite {
 			row.CreatedAt = f.CreatedAt.UnixMicro()
 		} else if !f.CreatedAt.IsZero() {
 			row.CreatedAt = f.CreatedAt.UTC()
 		}
-		if i, again := at[row.UserID]; again {
-			rows[i] = row
-			continue
-		}
-		at[row.UserID] = len(rows)
 		rows = append(rows, row)
 	}
-	text, err := json.Marshal(rows)
-	return string(text), err
+	if len(rows) == 0 {
+		return "", cured, nil
+	}
+	raw, err := json.Marshal(rows)
+	return string(raw), cured, err
 }
 
 // recordSQL stores a batch: its parameters are the table, the run and the document.
@@ -106,38 +133,6 @@ func (s *State) ResolveFindings(ctx context.Context, runID string) error {
 		return fmt.Errorf("resolve findings: %w", err)
 	}
 	return nil
-}
-
-// Findings returns at most limit findings that the run was the last to see, by
-// kind and user, and the cursor of the next page: "" after the last one.
-func (s *State) Findings(ctx context.Context, runID, after string, limit int) ([]reconcile.SeenFinding, string, error) {
-	query := s.db(ctx).Table(s.names.findings).Where("table_name = ? AND run_id = ?", s.table, runID)
-	if after != "" {
-		kind, user, ok := strings.Cut(after, "/")
-		if !ok {
-			return nil, "", fmt.Errorf("list findings: %q is no cursor of an earlier page", after)
-		}
-		query = query.Where("(kind, user_id) > (?, ?)", clean(kind), clean(user))
-	}
-	var rows []findingRow
-	if err := query.Order("kind, user_id").Limit(limit + 1).Find(&rows).Error; err != nil {
-		return nil, "", fmt.Errorf("list findings: %w", s.fault(err))
-	}
-	next := ""
-	if len(rows) > limit {
-		rows = rows[:limit]
-		if limit > 0 {
-			next = rows[limit-1].Kind + "/" + rows[limit-1].UserID
-		}
-	}
-	findings := make([]reconcile.SeenFinding, len(rows))
-	for i := range rows {
-		var err error
-		if findings[i], err = rows[i].finding(); err != nil {
-			return nil, "", err
-		}
-	}
-	return findings, next, nil
 }
 
 // CountFindings returns how many findings of each kind are left, whichever run

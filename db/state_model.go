@@ -55,6 +55,10 @@ type controlRow struct {
 	PauseReason *string
 	PausedBy    *string
 	InstanceID  *string
+
+	RecentWatermark *int64
+	QuietFullAt     stamp
+	QuietRecentAt   stamp
 }
 
 // control reads the table's row; without one it is zero.
@@ -107,6 +111,8 @@ type findingRow struct {
 	CreatedAt      stamp
 	FirstSeen      stamp
 	LastSeen       stamp
+	// Before and After are of the write that cured it, in a listing.
+	Before, After *string
 }
 
 func (r *findingRow) finding() (reconcile.SeenFinding, error) {

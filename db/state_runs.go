@@ -56,7 +56,8 @@ func (s *State) saveRun(ctx context.Context, r *reconcile.RunReport, outcome rec
 }
 
 // LastSuccess returns when the last run of the mode started that looked at
-// everything and was not dry; the zero time where there was none.
+// everything and was not dry; the zero time where there was none. A quiet run
+// is a success.
 func (s *State) LastSuccess(ctx context.Context, mode reconcile.Mode) (time.Time, error) {
 	var row runRow
 	err := s.db(ctx).Table(s.names.runs).Where("table_name = ? AND mode = ? AND NOT dry_run AND outcome IN ?", s.table, string(mode), successes).
@@ -64,7 +65,18 @@ func (s *State) LastSuccess(ctx context.Context, mode reconcile.Mode) (time.Time
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return time.Time{}, fmt.Errorf("look for the last success: %w", s.fault(err))
 	}
-	return time.Time(row.StartedAt), nil
+	c, err := s.control(s.db(ctx))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the last success: %w", s.fault(err))
+	}
+	last, quiet := time.Time(row.StartedAt), time.Time(c.QuietRecentAt)
+	if mode == reconcile.Full {
+		quiet = time.Time(c.QuietFullAt)
+	}
+	if quiet.After(last) {
+		return quiet, nil
+	}
+	return last, nil
 }
 
 var successes = []string{string(reconcile.InSync), string(reconcile.Repaired), string(reconcile.Drift)}
@@ -109,18 +121,25 @@ func (s *State) Run(ctx context.Context, id string) (reconcile.RunReport, error)
 // errAmbiguous says that the beginning of an id is too short.
 var errAmbiguous = errors.New("more than one such run")
 
-// Prune forgets the runs that started before the time given, and the findings
-// that were cured before it. It keeps what is still asked for: the last success
-// of each mode, and the runs that were the last to see a finding that is left.
-func (s *State) Prune(ctx context.Context, before time.Time) (runs, findings int64, err error) {
+// Prune forgets the runs that started before the first time given, with the
+// findings that were cured before it, and the journal's entries that were written
+// before the second one, after which they cannot be undone. It keeps what is still
+// asked for: the last success of each mode, the runs that were the last to see a
+// finding that is left or that can be undone, and every hold and tombstone.
+func (s *State) Prune(ctx context.Context, before, journal time.Time) (runs, findings, entries int64, err error) {
 	n, cutoff := s.names, stamp(before)
 	err = s.transaction(ctx, func(tx *gorm.DB) error {
-		res := tx.Exec("DELETE FROM "+n.findings+" WHERE table_name = ? AND fixed AND last_seen < ?", s.table, cutoff)
+		res := tx.Exec("DELETE FROM "+n.journal+" WHERE table_name = ? AND written_at < ?", s.table, stamp(journal))
+		if entries = res.RowsAffected; res.Error != nil {
+			return res.Error
+		}
+		res = tx.Exec("DELETE FROM "+n.findings+" WHERE table_name = ? AND fixed AND last_seen < ?", s.table, cutoff)
 		if findings = res.RowsAffected; res.Error != nil {
 			return res.Error
 		}
 		res = tx.Exec("DELETE FROM "+n.runs+" WHERE table_name = ? AND started_at < ?"+
 			" AND NOT EXISTS (SELECT 1 FROM "+n.findings+" f WHERE f.run_id = "+n.runs+".id)"+
+			" AND NOT EXISTS (SELECT 1 FROM "+n.journal+" j WHERE j.run_id = "+n.runs+".id)"+
 			" AND id NOT IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY mode ORDER BY started_at DESC) AS age FROM "+n.runs+
 			" WHERE table_name = ? AND NOT dry_run AND outcome IN ?) successes WHERE age = 1)",
 			s.table, cutoff, s.table, successes)
@@ -128,7 +147,7 @@ func (s *State) Prune(ctx context.Context, before time.Time) (runs, findings int
 		return res.Error
 	})
 	if err != nil {
-		return 0, 0, fmt.Errorf("forget old runs: %w", err)
+		return 0, 0, 0, fmt.Errorf("forget old runs: %w", err)
 	}
-	return runs, findings, nil
+	return runs, findings, entries, nil
 }

@@ -51,12 +51,13 @@ func OpenTable(ctx context.Context, conn *Conn, cfg TableConfig) (Table, error) 
 // need beyond reconciliation.
 type Table interface {
 	reconcile.Table
+	reconcile.Curer
 	// Mapping is the mapping in use, which for the default one has only the
 	// columns that exist.
 	Mapping() reconcile.Mapping
 	// Check looks at the table for what would make writes fail, without writing.
 	Check(ctx context.Context) ([]Notice, error)
-	// Grants prints the GRANT statements that the policy needs.
+	// Shape is what a role must be allowed to touch; see Grants.
 	Shape() Shape
 }
 
@@ -70,6 +71,8 @@ type Shape struct {
 	Sequences []string
 	// Lock: the key has no unique index, so that inserts lock the table.
 	Lock bool
+	// Key is the column of Clerk's ids, DeletedAt the soft-delete column or "".
+	Key, DeletedAt string
 }
 
 // Notice is something that Check found out.
@@ -108,7 +111,7 @@ func (b *base) Mapping() reconcile.Mapping { return b.mapping }
 
 // Shape returns what a role must be allowed to touch.
 func (b *base) Shape() Shape {
-	s := Shape{Schema: b.cfg.Schema, Name: b.cfg.Name, Lock: !b.unique}
+	s := Shape{Schema: b.cfg.Schema, Name: b.cfg.Name, Lock: !b.unique, Key: b.key.name}
 	s.Read = append(s.Read, b.key.name)
 	s.Insert = append(s.Insert, b.key.name)
 	for _, c := range b.columns {
@@ -121,6 +124,7 @@ func (b *base) Shape() Shape {
 	}
 	if b.deletedAt != nil {
 		s.Read = append(s.Read, b.deletedAt.name)
+		s.DeletedAt = b.deletedAt.name
 	}
 	for _, c := range b.all {
 		if found := nextval.FindStringSubmatch(c.defaultTo); found != nil && !slices.Contains(s.Insert, c.name) {
@@ -292,4 +296,18 @@ func (b *base) versionColumn() int {
 		}
 	}
 	return -1
+}
+
+// primaryEmail returns the index of the compared column that holds the primary
+// e-mail address and nothing else, -1 where none does.
+func (b *base) primaryEmail() int {
+	return slices.IndexFunc(b.mapping.Columns, func(c reconcile.Column) bool {
+		return len(c.Expr.From) == 1 && c.Expr.From[0].String() == "primary_email_address"
+	})
+}
+
+// isPrimaryEmail reports whether the index is on that column alone.
+func (b *base) isPrimaryEmail(x uniqueIndex) bool {
+	i := b.primaryEmail()
+	return i >= 0 && !x.exclusion && len(x.columns) == 1 && x.columns[0] == b.columns[i].name
 }

@@ -1,0 +1,264 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// Every write to the users table is journaled where there is state. State in
+// the same database makes the entry in the same transaction. State in another one
+// is told before what is about to be written, and afterwards what was.
+
+// change is one write as the journal keeps it: JSON objects of texts, nil for none.
+type change struct {
+	userID        string
+	before, after *string
+}
+
+// writerOutside is the run of a write that no run made.
+const writerOutside = "outside"
+
+// writer is what the journal names as the writer.
+func writer(p reconcile.Permit) string {
+	if p.RunID == "" {
+		return writerOutside
+	}
+	return clean(p.RunID)
+}
+
+// inline reports whether the journal is in the same database as the table.
+func (b *base) inline(conn *Conn) bool { return b.cfg.State != nil && b.cfg.State.shares(conn) }
+
+// apart reports whether the journal is in another database than the table.
+func (b *base) apart(conn *Conn) bool { return b.cfg.State != nil && !b.cfg.State.shares(conn) }
+
+// journaled makes a write to a table whose state may be in another database.
+// intended is what the write is about to do, and write says what it has done. A
+// write of which nobody knows whether it was committed stays announced.
+func (b *base) journaled(ctx context.Context, conn *Conn, p reconcile.Permit, action reconcile.Action,
+	intended func() []change, write func() ([]change, error),
+) error {
+	if !b.apart(conn) {
+		_, err := write()
+		return err
+	}
+	s := b.cfg.State
+	// Asked before the announcement, so that a pause leaves no trace, and once more by the write itself.
+	if err := s.Check(ctx, p); err != nil {
+		return err
+	}
+	seqs, err := s.announce(ctx, p, action, intended())
+	if err != nil {
+		return err
+	}
+	done, err := write()
+	var unknown *commitError
+	if errors.As(err, &unknown) {
+		return err
+	}
+	if err != nil {
+		done = nil
+	}
+	// The write has taken place or not, whatever becomes of this: an entry that cannot be confirmed says so.
+	after, cancel := aftermath(ctx)
+	defer cancel()
+	_ = s.settle(after, p, seqs, done)
+	return err
+}
+
+// aftermath is a context for what must be told after a write, even after a cancellation.
+func aftermath(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// commitError is the failure of a commit, after which nobody knows whether it took place.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
+
+// committed tells the error of a commit. A constraint that is checked only then is a certain refusal.
+func committed(err error) error {
+	var refusal *reconcile.RowError
+	if err == nil || errors.As(err, &refusal) {
+		return err
+	}
+	return &commitError{err}
+}
+
+// object renders columns and their texts as a JSON object.
+func object(names []string, values []*string) *string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, name := range names {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(jsonString(name) + ":")
+		if values[i] == nil {
+			b.WriteString("null")
+		} else {
+			b.WriteString(jsonString(*values[i]))
+		}
+	}
+	b.WriteByte('}')
+	s := b.String()
+	return &s
+}
+
+// readObject is the inverse of object; nil stays nil.
+func readObject(s *string) (map[string]*string, error) {
+	if s == nil {
+		return nil, nil
+	}
+	var m map[string]*string
+	if err := json.Unmarshal([]byte(*s), &m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// comparedNames are the names of the compared columns.
+func (b *base) comparedNames() []string {
+	names := make([]string, len(b.columns))
+	for i, c := range b.columns {
+		names[i] = c.name
+	}
+	return names
+}
+
+// columnNamed returns a column of the table, nil where there is none any more.
+func (b *base) columnNamed(name string) *column {
+	for _, c := range b.all {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// deletionText is what soft-deleting a row writes.
+func (b *base) deletionText() *string {
+	v := reconcile.TimeValue(b.now().UnixMilli())
+	if b.deletedAt.family == boolean {
+		v = reconcile.BoolValue(true)
+	}
+	return mapped{column: b.deletedAt}.encode(v)
+}
+
+// Words for why a row was not written.
+const (
+	changedSince = "the row has changed, is soft-deleted, or is gone"
+	rowIsGone    = "the row is gone"
+	leftAlone    = "the row is not as the write left it"
+	dataRemoved  = "what the journal held of this person was removed"
+	undoneBefore = "it was undone before"
+	incomplete   = "the entry is not complete"
+	rowIsBack    = "a row with the same key, or with another of its unique values, is there now"
+	// The announcement of a deletion holds what was compared, and not the whole row.
+	announcedDeletion = "it is not known whether the row was deleted, and the entry does not hold all of it"
+)
+
+// undoColumns checks the columns of an entry against the table, and returns
+// their names in order: what must hold (After), or what is put back (Before).
+func (b *base) undoColumns(values map[string]*string) (columns []*column, reason string) {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		c := b.columnNamed(name)
+		if c == nil {
+			return nil, fmt.Sprintf("the table has no column %q any more", name)
+		}
+		columns = append(columns, c)
+	}
+	return columns, ""
+}
+
+// undoable says why an entry cannot be undone whatever the table holds, "" where it may.
+func undoable(e *reconcile.JournalEntry) string {
+	switch {
+	case !e.UndoneAt.IsZero():
+		return undoneBefore
+	case e.Before == nil && e.After == nil:
+		return dataRemoved
+	case e.Before == nil && e.Action != reconcile.Insert, e.After == nil && e.Action != reconcile.Delete:
+		return incomplete
+	default:
+		return ""
+	}
+}
+
+// referredTo words the rows that refer to a row.
+func referredTo(counts map[string]int64) string {
+	names := make([]string, 0, len(counts))
+	for name := range counts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d in %s", counts[name], name)
+	}
+	return "other rows refer to it: " + strings.Join(names, ", ")
+}
+
+// intendedRows is what an insert is about to do.
+func (b *base) intendedRows(rows []row) []change {
+	out := make([]change, len(rows))
+	for i, r := range rows {
+		out[i] = change{userID: r.user.ID, after: object(b.comparedNames(), r.compared)}
+	}
+	return out
+}
+
+// intendedUpdates is what an update is about to do.
+func (b *base) intendedUpdates(users []reconcile.User, at []reconcile.Version) []change {
+	out := make([]change, 0, len(users))
+	for i := range users {
+		if len(at[i]) == len(b.columns) {
+			out = append(out, change{users[i].ID, object(b.comparedNames(), at[i]), object(b.comparedNames(), b.compared(&users[i]))})
+		}
+	}
+	return out
+}
+
+// removed forgets, in a state in another database, the inserts that were taken
+// back. Where that fails, an undo finds that their rows are gone.
+func (b *base) removed(ctx context.Context, conn *Conn, p reconcile.Permit, ids []string) {
+	if !b.apart(conn) {
+		return
+	}
+	after, cancel := aftermath(ctx)
+	defer cancel()
+	_ = b.cfg.State.forgetInserts(after, p, ids)
+}
+
+// current returns the indexes of the rows that were read: those without a
+// version cannot be written, since nothing tells what they should still hold.
+func (b *base) current(at []reconcile.Version) []int {
+	var index []int
+	for i := range at {
+		if at[i] != nil && len(at[i]) == len(b.columns) {
+			index = append(index, i)
+		}
+	}
+	return index
+}
+
+// intended is what is about to be done to these rows, all in the same way.
+func intended(ids []string, index []int, before, after func(i int) *string) []change {
+	out := make([]change, len(index))
+	for n, i := range index {
+		out[n] = change{ids[i], before(i), after(i)}
+	}
+	return out
+}
