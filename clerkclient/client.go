@@ -56,6 +56,14 @@ func New(cfg Config) (*Client, error) {
 		pageSize:   cfg.PageSize,
 		walkers:    cfg.Walkers,
 	}
+	if cfg.EmailVerified {
+		verified, err := reconcile.ParseAttribute("email_verified")
+		if err != nil {
+			return nil, fmt.Errorf("configure the Clerk client: %w", err)
+		}
+		c.plan = newPlan(append(cfg.Attributes[:len(cfg.Attributes):len(cfg.Attributes)], verified))
+		c.plan.verified = true
+	}
 	c.attempts = &attempts{
 		base:      c.base,
 		budget:    newBudget(cfg.RateLimit, cfg.RateShare),

@@ -27,6 +27,8 @@ type Config struct {
 	RateLimit float64
 	// Attributes are what User.Values hold, in this order.
 	Attributes []reconcile.Attribute
+	// EmailVerified fills User.EmailVerified, which relinking needs.
+	EmailVerified bool
 	// PageSize is how many users a page asks for, 1 to 500; default 500.
 	// (The real service answers 501 with ten users.)
 	PageSize int

@@ -258,6 +258,11 @@ func (s *scratch) users(p *plan) []reconcile.User {
 			ID: text[h.id.start:h.id.end], CreatedAt: h.createdAt, UpdatedAt: h.updatedAt,
 			Values: values[i*n : (i+1)*n : (i+1)*n],
 		}
+		if p.verified {
+			u := &users[i]
+			u.EmailVerified = u.Values[n-1].Int != 0
+			u.Values = u.Values[: n-1 : n-1]
+		}
 	}
 	return users
 }

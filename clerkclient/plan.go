@@ -25,6 +25,8 @@ type plan struct {
 	// a user are not wanted, and most of those are told apart by length alone.
 	byLen [maxFieldLen][]int
 	steps []step
+	// verified says that the last step is User.EmailVerified, and no value.
+	verified bool
 }
 
 // step yields one attribute.

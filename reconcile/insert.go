@@ -34,9 +34,19 @@ func (r *run) strike(refusal *RowError) error {
 	return nil
 }
 
-// insert is the one way by which rows come into the users table. A batch that
-// the database refuses is narrowed down to the row at fault.
+// insert is the one way by which rows come into the users table: without those
+// who are known to be deleted or are held back.
 func (r *run) insert(ctx context.Context, users []User) error {
+	users, err := r.admit(ctx, users)
+	if err != nil {
+		return err
+	}
+	return r.insertBatch(ctx, users)
+}
+
+// insertBatch inserts a batch. One that the database refuses is narrowed down
+// to the row at fault.
+func (r *run) insertBatch(ctx context.Context, users []User) error {
 	if len(users) == 0 {
 		return nil
 	}
@@ -46,24 +56,31 @@ func (r *run) insert(ctx context.Context, users []User) error {
 	switch {
 	case errors.As(err, &refusal) && len(users) > 1:
 		half := len(users) / 2
-		if err := r.insert(ctx, users[:half]); err != nil {
+		if err := r.insertBatch(ctx, users[:half]); err != nil {
 			return err
 		}
-		return r.insert(ctx, users[half:])
+		return r.insertBatch(ctx, users[half:])
 	case refusal != nil && refusal.Conflict:
-		return r.inserting(ctx, users, []InsertResult{{Outcome: Collided}})
+		return r.inserting(ctx, users, []InsertResult{{Outcome: Collided}}, nil)
 	case refusal != nil:
 		return r.recordRejected(ctx, &users[0], refusal)
 	case err != nil:
 		return err
 	}
-	return r.inserting(ctx, users, results)
+	buried, err := r.takeBackBuried(ctx, users, results)
+	if err != nil {
+		return err
+	}
+	return r.inserting(ctx, users, results, buried)
 }
 
-// inserting records what became of a batch.
-func (r *run) inserting(ctx context.Context, users []User, results []InsertResult) error {
+// inserting records what became of a batch, but for the rows that were taken back.
+func (r *run) inserting(ctx context.Context, users []User, results []InsertResult, buried map[string]bool) error {
 	for i := range users {
 		u := &users[i]
+		if buried[u.ID] {
+			continue
+		}
 		switch results[i].Outcome {
 		case Inserted:
 			r.remember(u)
@@ -76,6 +93,7 @@ func (r *run) inserting(ctx context.Context, users []User, results []InsertResul
 			r.mu.Unlock()
 		case Collided:
 			r.mu.Lock()
+			r.note(u.ID)
 			r.collided = append(r.collided, u.Clone())
 			r.mu.Unlock()
 		case Refused:
@@ -99,44 +117,6 @@ func (r *run) remember(u *User) {
 	}
 }
 
-// settleCollisions tries the users again whom another row kept out: a unique
-// value may have moved on meanwhile. Then it says which row is in the way.
-func (r *run) settleCollisions(ctx context.Context) error {
-	again := r.collided
-	r.collided = nil
-	for chunk := range slices.Chunk(again, lookupSize) {
-		if err := r.insert(ctx, chunk); err != nil {
-			return err
-		}
-	}
-	for i := range r.collided {
-		if err := r.explain(ctx, &r.collided[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) explain(ctx context.Context, u *User) error {
-	var c Collision
-	err := r.try(ctx, func() (err error) { c, err = r.Table.Explain(ctx, r.permit, *u); return err })
-	var refusal *RowError
-	if errors.As(err, &refusal) {
-		return r.recordRejected(ctx, u, refusal)
-	}
-	if err != nil {
-		return err
-	}
-	if c.IsZero() {
-		return r.emit(ctx, Finding{Kind: Rejected, UserID: u.ID, CreatedAt: u.Created(),
-			Detail: "the row was not inserted, is not there to be read, and nothing holds its values: does row-level security hide it?"})
-	}
-	if c.HeldBy == u.ID {
-		return nil // the row is there by now
-	}
-	return r.emit(ctx, Finding{Kind: Conflict, UserID: u.ID, Constraint: c.Constraint, HeldBy: c.HeldBy, CreatedAt: u.Created()})
-}
-
 // recheckInserted looks the users again up whom this run inserted. Whoever is
 // gone by now was deleted while the run was under way: the row is taken back
 // where nothing refers to it, else it is an orphan.
@@ -148,42 +128,13 @@ func (r *run) recheckInserted(ctx context.Context) error {
 	for chunk := range slices.Chunk(r.inserted, lookupSize) {
 		gone, err := r.gone(ctx, chunk)
 		if err != nil {
-			return err
+			return fmt.Errorf("look inserted users up again: %w", err)
 		}
 		if err := r.takeBack(ctx, gone); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// gone returns those of the users whom Clerk no longer has.
-func (r *run) gone(ctx context.Context, users []User) ([]User, error) {
-	ids := make([]string, len(users))
-	for i := range users {
-		ids[i] = users[i].ID
-	}
-	found, err := r.Source.Lookup(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("look inserted users up again: %w", err)
-	}
-	alive := make(map[string]bool, len(found))
-	for i := range found {
-		alive[found[i].ID] = true
-	}
-	var gone []User
-	for _, u := range users {
-		if alive[u.ID] {
-			continue
-		}
-		switch _, err := r.Source.Get(ctx, u.ID); {
-		case errors.Is(err, ErrGone):
-			gone = append(gone, u)
-		case err != nil:
-			return nil, fmt.Errorf("ask Clerk for an inserted user: %w", err)
-		}
-	}
-	return gone, nil
 }
 
 func (r *run) takeBack(ctx context.Context, users []User) error {

@@ -172,7 +172,7 @@ func (r *run) missingUsers(ctx context.Context, users []User) error {
 		return nil
 	case r.o.DryRun || r.Policy.Missing != Insert:
 		return r.reportMissing(ctx, users)
-	case r.guarded(Missing):
+	case r.guarded(Missing), r.o.Mode == Recent: // which is not sure yet that this is the right Clerk
 		return r.withhold(ctx, users)
 	default:
 		return r.insert(ctx, users)
@@ -214,7 +214,10 @@ func (r *run) limit(k Kind) (n int64, ok bool) {
 	if r.o.Allow != nil {
 		g.Allow = r.o.Allow
 	}
-	return g.Limit(k, r.census.linked())
+	if r.census == nil && g.Allow == nil {
+		return 0, false // a recent run counts the rows when it knows that it has something to write
+	}
+	return g.Limit(k, r.linked())
 }
 
 func (r *run) guarded(k Kind) bool {
@@ -225,12 +228,13 @@ func (r *run) guarded(k Kind) bool {
 // withhold keeps missing users until their number is known. Once it is past
 // the guard, they are only reported.
 func (r *run) withhold(ctx context.Context, users []User) error {
-	limit, _ := r.limit(Missing)
+	limit, guarded := r.limit(Missing)
 	for i := range users {
 		r.mu.Lock()
 		r.missing++
-		over := r.missing > limit
+		over := guarded && r.missing > limit
 		if !over {
+			r.note(users[i].ID)
 			r.withheld = append(r.withheld, strings.Clone(users[i].ID))
 		}
 		r.mu.Unlock()
@@ -241,6 +245,14 @@ func (r *run) withhold(ctx context.Context, users []User) error {
 		}
 	}
 	return nil
+}
+
+// linked is how many rows guards measure by; 0 while nobody has counted.
+func (r *run) linked() int64 {
+	if r.census == nil {
+		return 0
+	}
+	return r.census.linked()
 }
 
 // insertWithheld inserts the missing users that waited for their number to be known.
@@ -263,6 +275,7 @@ func (r *run) insertWithheld(ctx context.Context) error {
 			return err
 		}
 	}
+	r.withheld = nil
 	return nil
 }
 

@@ -30,8 +30,12 @@ type run struct {
 	collided []User    // to be tried again
 	withheld []string  // missing, to be inserted once the guard has seen their number
 	stale    []Finding // to be updated once the guard has seen their number
+	orphans  []string  // rows proven to be without a user
+	relinks  []relink  // rows that may be given to the user whom they keep out
 	missing  int64     // missing users that a guard counts
 	outdated int64     // stale rows that a guard counts
+	freed    bool      // rows were deleted: what they kept out may fit now
+	found    []uint64  // hashes of the users with a finding, for the look at what changed meanwhile
 }
 
 // do carries the run out.
@@ -43,7 +47,11 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = r.reconcile(ctx)
+	if r.o.Mode == Recent {
+		err = r.recent(ctx)
+	} else {
+		err = r.full(ctx)
+	}
 	// Whoever canceled the run knows why: the lease is lost, or Rollcall is paused.
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
@@ -54,17 +62,15 @@ func (r *run) do(ctx context.Context) error {
 	return err
 }
 
-// reconcile is the run itself, in the order in which safety needs it: look,
-// judge whether this is the right Clerk for this table, list, and only then
-// write whatever a guard must count first.
-func (r *run) reconcile(ctx context.Context) error {
-	if err := r.checkInstance(ctx); err != nil {
+// full looks at every user, in the order in which safety needs it: judge whether
+// this is the right Clerk for this table, list, and only then write whatever a
+// guard must count first.
+func (r *run) full(ctx context.Context) error {
+	mark, err := r.newestUpdate(ctx)
+	if err != nil {
 		return err
 	}
-	if err := r.takeCensus(ctx); err != nil {
-		return err
-	}
-	if err := r.checkOverlap(ctx); err != nil {
+	if err := r.prove(ctx); err != nil {
 		return err
 	}
 	if err := r.list(ctx); err != nil {
@@ -73,39 +79,61 @@ func (r *run) reconcile(ctx context.Context) error {
 	if err := r.judgeUnseen(ctx); err != nil {
 		return err
 	}
-	// A guard that stops one kind does not leave the others half done.
-	aborted := r.insertWithheld(ctx)
-	if aborted != nil && !errors.Is(aborted, ErrAborted) {
-		return aborted
-	}
-	if err := r.updateStale(ctx); errors.Is(err, ErrAborted) {
-		aborted = errors.Join(aborted, err)
-	} else if err != nil {
+	seen, err := r.judgeChanged(ctx, mark)
+	if err != nil {
 		return err
 	}
-	if err := r.settleCollisions(ctx); err != nil {
+	if err := r.cure(ctx); err != nil {
 		return err
 	}
-	if err := r.recheckInserted(ctx); err != nil {
+	if err := r.recordInstance(ctx); err != nil {
 		return err
 	}
-	if aborted != nil {
-		return aborted
+	return r.moveWatermark(ctx, seen)
+}
+
+// prove judges whether this is the right Clerk for this table, before anything is written.
+func (r *run) prove(ctx context.Context) error {
+	if err := r.checkInstance(ctx); err != nil {
+		return err
 	}
-	return r.recordInstance(ctx)
+	if err := r.takeCensus(ctx); err != nil {
+		return err
+	}
+	return r.checkOverlap(ctx)
+}
+
+// cure writes what had to be counted first. A guard that stops one kind does
+// not leave the others half done.
+func (r *run) cure(ctx context.Context) error {
+	var aborted error
+	for _, step := range []func(context.Context) error{
+		r.insertWithheld, r.weighRelinks, r.updateStale, r.settleCollisions, r.cureOrphans, r.reportConflicts, r.recheckInserted,
+	} {
+		switch err := step(ctx); {
+		case errors.Is(err, ErrAborted):
+			aborted = errors.Join(aborted, err)
+		case err != nil:
+			return err
+		}
+	}
+	return aborted
 }
 
 // supported refuses a policy that this run could not keep.
 func (r *run) supported() error {
 	switch {
-	case r.o.Mode == Recent:
-		return fmt.Errorf("%w: recent runs are not built yet: run with --mode full", ErrUnsupported)
-	case r.Policy.Orphaned != Report && r.Policy.Orphaned != "":
-		return fmt.Errorf("%w: policy.orphaned: %s is not built yet: use report", ErrUnsupported, r.Policy.Orphaned)
-	case r.Policy.Conflict != Report && r.Policy.Conflict != "":
-		return fmt.Errorf("%w: policy.conflict: %s is not built yet: use report", ErrUnsupported, r.Policy.Conflict)
-	case r.State == nil && !r.o.DryRun && r.Policy.Stale == Update:
-		return fmt.Errorf("%w: without state, missing: insert is the only cure: set policy.stale to report or give database.state_url", ErrUnsupported)
+	case r.o.Mode == Recent && r.State == nil:
+		return fmt.Errorf("%w: a recent run begins where the last one ended, which needs state: run with --mode full or give database.state_url", ErrUnsupported)
+	case r.o.Mode == Recent && r.o.IDs != nil:
+		return fmt.Errorf("%w: a run for certain ids is a full one: leave --mode out", ErrUnsupported)
+	case r.State != nil || r.o.DryRun:
+		return nil
+	}
+	for key, action := range map[string]Action{"stale": r.Policy.Stale, "orphaned": r.Policy.Orphaned, "conflict": r.Policy.Conflict} {
+		if action != Report && action != "" {
+			return fmt.Errorf("%w: without state, missing: insert is the only cure: set policy.%s to report or give database.state_url", ErrUnsupported, key)
+		}
 	}
 	return nil
 }
@@ -114,12 +142,14 @@ func (r *run) supported() error {
 // returns ends when the lease is lost.
 func (r *run) begin(ctx context.Context) (context.Context, error) {
 	r.stop = func() {}
+	r.permit.RunID = r.report.RunID
 	if r.State == nil {
 		return ctx, nil
 	}
 	if !r.o.DryRun {
-		err := r.try(ctx, func() (err error) {
-			r.permit, err = r.State.Acquire(ctx, r.Holder, r.lease())
+		err := r.try(ctx, func() error {
+			permit, err := r.State.Acquire(ctx, r.Holder, r.lease())
+			r.permit.Token = permit.Token
 			return err
 		})
 		if err != nil {
@@ -128,12 +158,19 @@ func (r *run) begin(ctx context.Context) (context.Context, error) {
 		ctx = r.keepLease(ctx)
 	}
 	r.report.Database.Table = r.Table.Name()
-	err := r.try(ctx, func() error { return r.State.StartRun(ctx, r.report) })
-	if err != nil {
-		return ctx, fmt.Errorf("store the run: %w", err)
+	if r.o.Mode == Recent {
+		return ctx, nil // stored once there is something to tell
+	}
+	return ctx, r.store(ctx)
+}
+
+// store makes the run known to the state.
+func (r *run) store(ctx context.Context) error {
+	if err := r.try(ctx, func() error { return r.State.StartRun(ctx, r.report) }); err != nil {
+		return fmt.Errorf("store the run: %w", err)
 	}
 	r.stored = true
-	return ctx, nil
+	return nil
 }
 
 // close stores how the run ended and gives the lease back, even after a
@@ -149,9 +186,16 @@ func (r *run) close(ctx context.Context, whole bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var err error
+	switch {
+	case r.stored || r.permit.Token == "":
+	case r.report.Outcome == InSync:
+		err = r.State.CountQuiet(ctx, r.o.Mode, r.report.StartedAt)
+	default: // a recent run that did not get far, or found something
+		err = r.store(ctx)
+	}
 	if r.stored {
 		err = r.saveFindings(ctx)
-		if err == nil && whole && r.report.Clerk.Complete && !r.o.DryRun {
+		if err == nil && whole && r.report.Clerk.Complete && !r.o.DryRun && r.o.Mode == Full {
 			err = r.State.ResolveFindings(ctx, r.report.RunID)
 		}
 		if err != nil {
@@ -173,12 +217,13 @@ func (r *run) emit(ctx context.Context, f Finding) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.add(f)
+	r.note(f.UserID)
 	if r.o.OnFinding != nil {
 		if err := r.o.OnFinding(f); err != nil {
 			return fmt.Errorf("write a finding: %w", err)
 		}
 	}
-	if !r.stored {
+	if r.State == nil {
 		return nil
 	}
 	r.unsaved = append(r.unsaved, f)
@@ -192,6 +237,11 @@ func (r *run) emit(ctx context.Context, f Finding) error {
 func (r *run) saveFindings(ctx context.Context) error {
 	if len(r.unsaved) == 0 {
 		return nil
+	}
+	if !r.stored {
+		if err := r.store(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.try(ctx, func() error { return r.State.RecordFindings(ctx, r.report.RunID, r.unsaved) }); err != nil {
 		return fmt.Errorf("store findings: %w", err)

@@ -13,6 +13,10 @@ type Source interface {
 	// page ends the listing and is returned. A listing that did not see the end is an
 	// error, always: a nil error means that every range ended at an empty page.
 	List(ctx context.Context, page func(context.Context, []User) error) error
+	// Recent calls page with the most recently updated users first, until page
+	// returns false or there are no more. A user may come twice, because others
+	// change meanwhile; nobody is left out.
+	Recent(ctx context.Context, page func(context.Context, []User) (more bool, err error)) error
 	// Lookup asks for these ids, a hundred to a request, and returns those users that
 	// exist, in any order. An answer that holds an id that was not asked for
 	// is an error, as is an id that is not of Clerk's form.

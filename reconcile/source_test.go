@@ -98,6 +98,19 @@ func (f *fakeClerk) List(ctx context.Context, page func(context.Context, []recon
 	return ctx.Err()
 }
 
+func (f *fakeClerk) Recent(ctx context.Context, page func(context.Context, []reconcile.User) (bool, error)) error {
+	f.mu.Lock()
+	f.usage.Requests++
+	all := slices.SortedFunc(maps.Values(f.users), func(a, b reconcile.User) int { return cmp.Compare(b.UpdatedAt, a.UpdatedAt) })
+	f.mu.Unlock()
+	for chunk := range slices.Chunk(all, f.pageSize) {
+		if more, err := page(ctx, chunk); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
 func (f *fakeClerk) Lookup(_ context.Context, ids []string) ([]reconcile.User, error) {
 	if f.beforeLookup != nil {
 		if err := f.beforeLookup(ids); err != nil {

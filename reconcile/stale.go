@@ -15,6 +15,7 @@ func (r *run) setAsideStale(ctx context.Context, f Finding) error {
 	r.outdated++
 	over := guarded && r.outdated > limit
 	if !over {
+		r.note(f.UserID)
 		r.stale = append(r.stale, f)
 	}
 	r.mu.Unlock()
@@ -24,15 +25,17 @@ func (r *run) setAsideStale(ctx context.Context, f Finding) error {
 	return nil
 }
 
-// updateStale updates the rows that differ, if the guard allows their number.
+// updateStale updates the rows that differ, if the guard allows their number
+// together with that of the rows to be relinked.
 func (r *run) updateStale(ctx context.Context) error {
 	if limit, guarded := r.limit(Stale); guarded && r.outdated > limit {
+		r.relinks = nil
 		for _, f := range r.stale {
 			if err := r.emit(ctx, f); err != nil {
 				return err
 			}
 		}
-		return abortf("%d rows are stale, guard.max_updated (%s) allows %d of %d: nothing was updated; --allow stale=%d lets one run do it",
+		return abortf("%d rows are to be updated or relinked, guard.max_updated (%s) allows %d of %d: none was; --allow stale=%d lets one run do it",
 			r.outdated, r.Guard.MaxUpdated, limit, r.census.linked(), r.outdated)
 	}
 	// A value that moves from one user to another blocks the second until the
@@ -102,11 +105,23 @@ func (r *run) updateChunk(ctx context.Context, ids []string) ([]blockedUpdate, e
 	if err := r.try(ctx, func() (err error) { comparisons, err = r.Table.Compare(ctx, fresh); return err }); err != nil {
 		return nil, fmt.Errorf("compare stale rows again: %w", err)
 	}
+	held, err := r.held(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	var updates []update
 	for i := range fresh {
 		version := versions[slices.Index(ids, fresh[i].ID)]
 		// Whoever is in order by now was cured by somebody else.
-		if v := Judge(&fresh[i], comparisons[i], Policy{Stale: Update}, r.now()); v.Kind == Stale && v.Action == Update && version != nil {
+		v := Judge(&fresh[i], comparisons[i], Policy{Stale: Update}, r.now())
+		switch {
+		case v.Kind != Stale || v.Action != Update || version == nil:
+		case held[fresh[i].ID] != "":
+			f := Finding{Kind: Stale, UserID: fresh[i].ID, Fields: v.Fields, CreatedAt: fresh[i].Created(), Detail: heldBack(held[fresh[i].ID])}
+			if err := r.emit(ctx, f); err != nil {
+				return nil, err
+			}
+		default:
 			updates = append(updates, update{fresh[i], version, v.Fields})
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 // State is Rollcall's own memory of one users table.
 type State interface {
+	Memory
+
 	// Acquire takes the lease for ttl, by the database's clock. The error is a
 	// *HeldError while another process holds it, and wraps ErrPaused while paused.
 	// Runs that an earlier holder left unfinished are marked as failed.

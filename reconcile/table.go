@@ -8,6 +8,8 @@ import (
 // Table is the application's users table. It reads and writes only the columns
 // that the mapping names.
 type Table interface {
+	Curer
+
 	// Name is the table's name as the configuration writes it.
 	Name() string
 	// Scan streams every row's key, in no order. It fails rather than leave out

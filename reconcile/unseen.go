@@ -61,9 +61,7 @@ func (r *run) judgeSuspects(ctx context.Context, ids []string) error {
 	}
 	for _, id := range ids {
 		if !alive[id] {
-			if err := r.emit(ctx, Finding{Kind: Orphaned, UserID: id}); err != nil {
-				return err
-			}
+			r.orphans = append(r.orphans, id)
 		}
 	}
 	// They exist after all: imported behind the cursor, for one.

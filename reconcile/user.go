@@ -12,6 +12,9 @@ type User struct {
 	ID string
 	// CreatedAt and UpdatedAt are in Unix milliseconds, by Clerk's clock.
 	CreatedAt, UpdatedAt int64
+	// EmailVerified says that the primary e-mail address is verified. It is only
+	// known where the source was asked for it.
+	EmailVerified bool
 	// Values are in the order of Mapping.Attributes().
 	Values []Value
 }

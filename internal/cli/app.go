@@ -68,8 +68,9 @@ func (a *app) newClient(attributes []reconcile.Attribute) (*clerkclient.Client, 
 	client, err := clerkclient.New(clerkclient.Config{
 		SecretKey: a.cfg.Clerk.SecretKey.Reveal(), BaseURL: a.cfg.Clerk.APIURL,
 		RateShare: a.cfg.Clerk.RateShare, RateLimit: a.cfg.Clerk.RateLimit,
-		MaxRetries: cmp.Or(a.cfg.Clerk.Retries, -1),
-		Attributes: attributes, Logger: a.log, Version: a.p.Version,
+		EmailVerified: a.cfg.Policy.Conflict == reconcile.Relink,
+		MaxRetries:    cmp.Or(a.cfg.Clerk.Retries, -1),
+		Attributes:    attributes, Logger: a.log, Version: a.p.Version,
 	})
 	if err != nil {
 		return nil, usage(err)

@@ -1,0 +1,244 @@
+package simulation_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-sync/rollcall/clerkclient"
+	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/db"
+	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// The number of worlds is rapid's: go test -rapid.checks=1000, which make
+// simulate N=1000 does. A failure prints its seed and leaves a file to replay.
+
+func TestOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	simulate(t, pgtest.DB(t))
+}
+
+func TestOnSQLite(t *testing.T) {
+	t.Parallel()
+	simulate(t, "sqlite://"+filepath.Join(t.TempDir(), "app.db"))
+}
+
+const ddl = `CREATE TABLE users (clerk_id text UNIQUE, email text UNIQUE, name text, v integer, deleted_at timestamp, writer text NOT NULL DEFAULT 'rollcall')`
+
+// lab is the database that all worlds of one test use, one after the other.
+type lab struct {
+	url     string
+	sql     *sql.DB
+	dialect db.Dialect
+	schema  string // prefix of Rollcall's own tables
+}
+
+func simulate(t *testing.T, url string) {
+	conn, err := db.Open(t.Context(), db.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.SQL.ExecContext(t.Context(), ddl); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{url: url, sql: conn.SQL, dialect: conn.Dialect, schema: "rollcall."}
+	if l.dialect == db.SQLite {
+		l.schema = "rollcall_"
+	}
+	rapid.Check(t, l.world)
+}
+
+// trial is one world, and the Rollcall that looks after it.
+type trial struct {
+	*rapid.T
+	*lab
+	w      *world
+	api    string
+	policy reconcile.Policy
+}
+
+func (l *lab) world(t *rapid.T) {
+	for _, table := range []string{"users", l.schema + "control", l.schema + "runs", l.schema + "findings", l.schema + "tombstones", l.schema + "journal", l.schema + "holds"} {
+		if _, err := l.sql.ExecContext(context.Background(), "DELETE FROM "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sim := clerksim.New(clerksim.Config{Seed: 1})
+	api, stop, err := sim.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	x := &trial{T: t, lab: l, api: api, w: &world{sim: sim, sql: l.sql, dollar: l.dialect == db.Postgres, alive: map[string]profile{},
+		dead: map[string]int64{}, journalTop: "SELECT COALESCE(MAX(seq), 0) FROM " + l.schema + "journal"}}
+	x.policy = reconcile.Policy{
+		Missing:  reconcile.Insert,
+		Stale:    rapid.SampledFrom([]reconcile.Action{reconcile.Update, reconcile.Update, reconcile.Report}).Draw(t, "stale"),
+		Orphaned: rapid.SampledFrom([]reconcile.Action{reconcile.Report, reconcile.SoftDelete, reconcile.Delete}).Draw(t, "orphaned"),
+		Conflict: rapid.SampledFrom([]reconcile.Action{reconcile.Report, reconcile.Relink}).Draw(t, "conflict"),
+	}
+	for range rapid.IntRange(1, 6).Draw(t, "chapters") {
+		for _, s := range rapid.SliceOfN(genStep(), 0, 12).Draw(t, "steps") {
+			x.w.do(s)
+		}
+		x.run(drawDrama(t))
+	}
+	x.settle()
+}
+
+// drama is what happens during one run.
+type drama struct {
+	mode   reconcile.Mode
+	steps  map[int][]step // before so many requests
+	errors bool           // Clerk answers badly, one time in ten
+	kill   int            // the process dies at this request; 0 never
+	cut    int            // the database's connections are cut at this request; 0 never
+}
+
+func drawDrama(t *rapid.T) drama {
+	d := drama{
+		mode:   rapid.SampledFrom([]reconcile.Mode{reconcile.Full, reconcile.Full, reconcile.Recent}).Draw(t, "mode"),
+		steps:  map[int][]step{},
+		errors: rapid.IntRange(0, 5).Draw(t, "errors") == 0,
+	}
+	for range rapid.IntRange(0, 6).Draw(t, "meanwhile") {
+		at := rapid.IntRange(1, 14).Draw(t, "request")
+		d.steps[at] = append(d.steps[at], genStep().Draw(t, "step"))
+	}
+	switch rapid.IntRange(0, 9).Draw(t, "fate") {
+	case 0, 1:
+		d.kill = rapid.IntRange(1, 12).Draw(t, "kill")
+	case 2:
+		d.cut = rapid.IntRange(1, 12).Draw(t, "cut")
+	}
+	return d
+}
+
+// run makes one run with its drama, in a process of its own as far as the
+// database can tell.
+func (x *trial) run(d drama) *reconcile.RunReport {
+	x.Helper()
+	ctx, die := context.WithCancel(context.Background())
+	defer die()
+	conn, err := db.Open(ctx, db.Config{URL: x.url})
+	if err != nil {
+		x.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	state := db.NewState(conn, "users")
+	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", State: state, Mapping: mapping()})
+	if err != nil {
+		x.Fatal(err)
+	}
+	client, err := clerkclient.New(clerkclient.Config{SecretKey: "sk_test_simulation", BaseURL: x.api, RateLimit: -1, PageSize: 5,
+		MaxRetries: 20, RetryWaitMin: time.Millisecond, RetryWaitMax: 2 * time.Millisecond, Attributes: table.Mapping().Attributes(), EmailVerified: true})
+	if err != nil {
+		x.Fatal(err)
+	}
+	defer client.Close()
+	var requests atomic.Int64
+	x.w.sim.OnRequest(func(*http.Request) {
+		n := int(requests.Add(1))
+		for _, s := range d.steps[n] {
+			x.w.do(s)
+		}
+		switch n {
+		case d.kill:
+			// No goodbye: the connections are gone, and the lease is still held.
+			_ = conn.Close()
+			die()
+		case d.cut:
+			x.cut()
+		}
+	})
+	if d.errors {
+		x.w.sim.SetErrors(10)
+	}
+	engine := &reconcile.Engine{Source: client, Table: table, State: state, Policy: x.policy, Guard: reconcile.Guard{Instance: reconcile.InstanceAuto},
+		Holder: "simulation", Workers: 2, Patience: 5 * time.Second}
+	report, err := engine.Run(ctx, reconcile.Options{Mode: d.mode})
+	x.w.sim.OnRequest(nil)
+	x.w.sim.SetErrors(0)
+	if err != nil && d.kill == 0 && !d.errors {
+		x.Fatalf("a run failed for no reason: %v", err)
+	}
+	x.bury()
+	x.check(report, err)
+	return report
+}
+
+// bury lets the lease of a process that was killed be over.
+func (x *trial) bury() {
+	past := "now() - interval '1 minute'"
+	if x.dialect == db.SQLite {
+		past = "0"
+	}
+	x.w.exec("UPDATE " + x.schema + "control SET expires_at = " + past + " WHERE expires_at IS NOT NULL")
+}
+
+// cut ends the connections of everybody but the application.
+func (x *trial) cut() {
+	if x.dialect == db.Postgres {
+		x.w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'active'")
+	}
+}
+
+func mapping() reconcile.Mapping {
+	column := func(name, attribute string) reconcile.Column {
+		a, err := reconcile.ParseAttribute(attribute)
+		if err != nil {
+			panic(err) // in a test of ours, about a constant
+		}
+		return reconcile.Column{Name: name, Expr: reconcile.Expr{From: []reconcile.Attribute{a}}}
+	}
+	return reconcile.Mapping{Key: "clerk_id", DeletedAt: "deleted_at", Columns: []reconcile.Column{
+		column("email", "primary_email_address"), column("name", "first_name"), column("v", "public_metadata.v"),
+	}}
+}
+
+var errModel = errors.New("the model itself is at fault")
+
+// check holds what must be true after every run, whatever happened in it.
+func (x *trial) check(report *reconcile.RunReport, runErr error) {
+	x.Helper()
+	if len(x.w.errs) > 0 {
+		x.Fatal(errors.Join(append(x.w.errs, errModel)...))
+	}
+	entries := x.journal(report.RunID)
+	for _, e := range entries {
+		switch e.action {
+		case reconcile.Update:
+			if e.before > e.after {
+				x.Fatalf("version %d of %s was overwritten by the older %d", e.before, e.user, e.after)
+			}
+		case reconcile.Delete, reconcile.SoftDelete:
+			if _, alive := x.w.alive[e.user]; alive {
+				x.Fatalf("%s: the row of %s, whom Clerk has", e.action, e.user)
+			}
+		case reconcile.Insert:
+			top, dead := x.w.dead[e.user]
+			if dead && e.seq > top && runErr == nil && !e.undone && x.exists(e.user) {
+				x.Fatalf("%s came back: inserted after the user was deleted", e.user)
+			}
+		default:
+		}
+	}
+	_ = fmt.Sprint
+}
