@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -56,7 +57,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "sql": runSQL, "sim": changeSim,
+			"exits": exits, "sql": runSQL, "sim": changeSim, "lastrun": lastRun,
 		},
 	})
 }
@@ -113,6 +114,11 @@ func changeSim(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[0] {
 	case "delete":
 		ts.Check(sims.own.Delete(args[1]))
+	case "create":
+		sims.own.Create(clerksim.NewUser{EmailAddress: []string{"new@example.com"}})
+	case "change":
+		name := "Changed"
+		ts.Check(sims.own.Update(args[1], clerksim.Patch{FirstName: &name}))
 	case "faults":
 		faults, known := map[string]clerksim.Faults{
 			"EmptyList": {EmptyList: true}, "ShortList": {ShortList: 50}, "HideMost": {HideMost: true},
@@ -133,6 +139,19 @@ func changeSim(ts *testscript.TestScript, _ bool, args []string) {
 	default:
 		ts.Fatalf("unknown change %q", args[0])
 	}
+}
+
+// lastRun sets RUN to the newest run that rollcall runs --json wrote: lastrun FILE.
+func lastRun(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: lastrun FILE")
+	}
+	var report struct {
+		RunID string `json:"run_id"`
+	}
+	first, _, _ := strings.Cut(ts.ReadFile(args[0]), "\n")
+	ts.Check(json.Unmarshal([]byte(first), &report))
+	ts.Setenv("RUN", report.RunID)
 }
 
 // switchboard is two Clerk instances with the same users, of which one answers.

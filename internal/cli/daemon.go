@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -32,13 +33,14 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 		}
 	}()
 	schedule := a.cfg.Schedule
-	config := daemon.Config{Full: schedule.Full, Location: schedule.Location, Jitter: schedule.Jitter,
+	timing := daemon.Config{Full: schedule.Full, Location: schedule.Location, Jitter: schedule.Jitter,
 		Run: s.run, LastSuccess: s.lastSuccess, Ready: s.ready, Logger: a.log,
 		Standby: schedule.Lease} // which is how soon a dead process is to be replaced
-	if schedule.Recent != "" {
-		a.log.Info("recent runs are not built yet: schedule.recent is left out", zap.String("recent", schedule.Recent))
+	if timing.Recent = schedule.Recent; timing.Recent != "" && a.cfg.Database.StateURL == config.StateNone {
+		a.log.Warn("without state there are no recent runs: schedule.recent is left out")
+		timing.Recent = ""
 	}
-	d, err := daemon.New(config)
+	d, err := daemon.New(timing)
 	if err != nil {
 		return usage(err)
 	}
