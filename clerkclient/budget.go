@@ -37,6 +37,10 @@ const windowSeconds = 10
 // window is a little longer, because requests do not arrive as evenly as they are sent.
 const window = windowSeconds*time.Second + 50*time.Millisecond
 
+// burst is how many seconds of the rate may be made up for at once, after the
+// caller was busy with something else: Clerk counts in windows of ten seconds.
+const burst = 2
+
 // maxPause bounds how long a server can silence the client.
 const maxPause = 5 * time.Minute
 
@@ -49,9 +53,10 @@ func newBudget(limit, share float64) *budget {
 	}
 	perSecond := limit * share
 	return &budget{
-		limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
+		limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond*burst))),
 		limit:   limit, share: perSecond, rate: perSecond,
-		start: time.Now(), sent: make([]time.Duration, max(1, int(limit*windowSeconds))),
+		start: time.Now().Add(-1), // A request that is due at the start itself is due after 0, which means none.
+		sent:  make([]time.Duration, max(1, int(limit*windowSeconds))),
 	}
 }
 
