@@ -111,7 +111,34 @@ func (r *run) relink(ctx context.Context, id, holder string) (bool, error) {
 		return false, err
 	}
 	r.orphans = slices.DeleteFunc(r.orphans, func(o string) bool { return o == holder })
+	if err := r.refresh(ctx, id); err != nil {
+		return false, err
+	}
 	return true, r.emit(ctx, Finding{Kind: Conflict, UserID: id, Constraint: c.Constraint, HeldBy: holder, Fixed: true, CreatedAt: u.Created()})
+}
+
+// refresh brings a relinked row up to date, where the policy updates stale rows.
+func (r *run) refresh(ctx context.Context, id string) error {
+	if r.Policy.Stale != Update {
+		return nil
+	}
+	var at []Version
+	if err := r.try(ctx, func() (err error) { at, err = r.Table.Read(ctx, []string{id}); return err }); err != nil {
+		return fmt.Errorf("read a relinked row: %w", err)
+	}
+	fresh, err := r.Source.Lookup(ctx, []string{id})
+	if err != nil {
+		return fmt.Errorf("fetch a relinked user again: %w", err)
+	}
+	if len(fresh) == 0 || at[0] == nil {
+		return nil
+	}
+	// What the database refuses is stale, which the next run finds and tells.
+	err = r.try(ctx, func() error { _, err := r.Table.Update(ctx, r.permit, fresh, at); return err })
+	if refusal := (*RowError)(nil); errors.As(err, &refusal) {
+		return nil
+	}
+	return err
 }
 
 // reportConflicts says which row keeps each user out who could not be inserted.

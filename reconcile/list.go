@@ -144,6 +144,7 @@ func (r *run) judgeUsers(ctx context.Context, users []User) error {
 		case v.Pending:
 			r.mu.Lock()
 			r.report.Pending++
+			r.note(u.ID)
 			r.mu.Unlock()
 		case v.Kind == "":
 		case v.Kind == Missing:

@@ -125,7 +125,8 @@ func (r *run) judgeChanged(ctx context.Context, mark int64) (int64, error) {
 	found := r.found[:len(r.found):len(r.found)] // findings of this look go elsewhere
 	again := map[string]bool{}
 	pages := recentPages + int(r.listed/5000)
-	newest, reached, err := r.changedSince(ctx, mark, pages, func(users []User) error {
+	// Recent runs overlap this one, and with it whoever changed in its first millisecond.
+	newest, reached, err := r.changedSince(ctx, mark+1, pages, func(users []User) error {
 		users = slices.DeleteFunc(users, func(u User) bool {
 			_, has := slices.BinarySearch(found, maphash.String(seed, u.ID))
 			twice := again[u.ID]

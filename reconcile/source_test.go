@@ -27,6 +27,8 @@ type fakeClerk struct {
 	beforeLookup func(ids []string) error
 	// listed hides users from the listing alone where it returns false.
 	listed func(reconcile.User) bool
+	// hidden hides users from lookups.
+	hidden map[string]bool
 	usage  reconcile.Usage
 }
 
@@ -122,7 +124,7 @@ func (f *fakeClerk) Lookup(_ context.Context, ids []string) ([]reconcile.User, e
 	f.usage.Requests++
 	var found []reconcile.User
 	for _, id := range ids {
-		if u, ok := f.users[id]; ok {
+		if u, ok := f.users[id]; ok && !f.hidden[id] {
 			found = append(found, u)
 		}
 	}

@@ -29,14 +29,19 @@ func (r *run) setAsideStale(ctx context.Context, f Finding) error {
 // together with that of the rows to be relinked.
 func (r *run) updateStale(ctx context.Context) error {
 	if limit, guarded := r.limit(Stale); guarded && r.outdated > limit {
+		relinked := len(r.relinks) > 0
 		r.relinks = nil
 		for _, f := range r.stale {
 			if err := r.emit(ctx, f); err != nil {
 				return err
 			}
 		}
-		return abortf("%d rows are to be updated or relinked, guard.max_updated (%s) allows %d of %d: none was; --allow stale=%d lets one run do it",
-			r.outdated, r.Guard.MaxUpdated, limit, r.census.linked(), r.outdated)
+		what := "stale"
+		if relinked {
+			what = "stale or to be relinked"
+		}
+		return abortf("%d rows are %s, guard.max_updated (%s) allows %d of %d: nothing was updated; --allow stale=%d lets one run do it",
+			r.outdated, what, r.Guard.MaxUpdated, limit, r.census.linked(), r.outdated)
 	}
 	// A value that moves from one user to another blocks the second until the
 	// first has let go: whoever is blocked is tried again for as long as that helps.

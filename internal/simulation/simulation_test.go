@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -240,5 +239,4 @@ func (x *trial) check(report *reconcile.RunReport, runErr error) {
 		default:
 		}
 	}
-	_ = fmt.Sprint
 }
