@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"errors"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -90,17 +89,9 @@ func TestPrintedMigrationsAreTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	psql, err := exec.LookPath("psql")
-	if err != nil {
-		t.Fatal(err)
-	}
 	byHand := pgtest.DB(t)
 	for range 2 { // The second time there is nothing to do.
-		cmd := exec.Command(psql, "-v", "ON_ERROR_STOP=1", "-q", "-X", byHand)
-		cmd.Stdin = strings.NewReader(script)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s\n%s", err, out, script)
-		}
+		pgtest.Exec(t, byHand, script)
 	}
 	conn := openState(t, byHand)
 	if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != 0 {

@@ -13,11 +13,7 @@ import (
 // deleted are the keys of soft-deleted rows.
 func (w *world) deleted() []string {
 	w.Helper()
-	var out []string
-	for _, row := range w.query("SELECT clerk_id FROM users WHERE deleted_at IS NOT NULL ORDER BY clerk_id") {
-		out = append(out, row)
-	}
-	return out
+	return w.query("SELECT clerk_id FROM users WHERE deleted_at IS NOT NULL ORDER BY clerk_id")
 }
 
 // query returns the first column of what a query finds.

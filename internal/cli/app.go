@@ -164,11 +164,23 @@ func (a *app) run(ctx context.Context, o reconcile.Options) (*reconcile.RunRepor
 	}
 	r, err := a.engine().Run(ctx, o)
 	bar.done()
+	a.forget(ctx, r)
 	if a.p.Terminal {
 		return r, errors.Join(err, renderReport(a.p.Stderr, r))
 	}
 	logReport(a.log, r)
 	return r, err
+}
+
+// forget removes what is past its retention, after each full run.
+func (a *app) forget(ctx context.Context, r *reconcile.RunReport) {
+	if a.state == nil || r.Mode != reconcile.Full || r.DryRun || r.Outcome == reconcile.Skipped || ctx.Err() != nil {
+		return
+	}
+	keep := a.cfg.Retention
+	if _, _, _, err := a.state.Prune(ctx, time.Now().Add(-keep.Runs), time.Now().Add(-keep.Journal)); err != nil {
+		a.log.Warn("remove what is past its retention", zap.Error(err))
+	}
 }
 
 // logReport writes the one line that each run leaves in the log.

@@ -126,7 +126,9 @@ func (s *service) run(ctx context.Context, mode reconcile.Mode) (*reconcile.RunR
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
-	return s.engine().Run(ctx, reconcile.Options{Mode: mode})
+	r, err := s.engine().Run(ctx, reconcile.Options{Mode: mode})
+	s.forget(ctx, r)
+	return r, err
 }
 
 func (s *service) lastSuccess(ctx context.Context, mode reconcile.Mode) (time.Time, error) {

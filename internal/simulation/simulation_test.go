@@ -142,7 +142,7 @@ func (x *trial) run(d drama) *reconcile.RunReport {
 	}
 	defer func() { _ = conn.Close() }()
 	state := db.NewState(conn, "users")
-	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", State: state, Mapping: mapping()})
+	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", State: state, Mapping: x.mapping()})
 	if err != nil {
 		x.Fatal(err)
 	}
@@ -199,11 +199,11 @@ func (x *trial) cut() {
 	}
 }
 
-func mapping() reconcile.Mapping {
+func (x *trial) mapping() reconcile.Mapping {
 	column := func(name, attribute string) reconcile.Column {
 		a, err := reconcile.ParseAttribute(attribute)
 		if err != nil {
-			panic(err) // in a test of ours, about a constant
+			x.Fatal(err)
 		}
 		return reconcile.Column{Name: name, Expr: reconcile.Expr{From: []reconcile.Attribute{a}}}
 	}
