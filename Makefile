@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 GO       ?= go
 FUZZTIME ?= 30s
+N        ?= 5000
 # What `make test` and `make cover` test; one package while working on it: make test PKG=./db
 PKG      ?= ./...
 # More flags for the benchmark, for instance BENCHFLAGS='-users 1000000 -latency 150ms'.
@@ -81,6 +82,10 @@ test: deps format vet lint ## check the format, vet, lint, and run all tests on 
 .PHONY: bench
 bench: deps build ## Rollcall beside what a team would write: 100,000 users into a real PostgreSQL
 	@$(PGTEST) $(GO) run ./bench $(BENCHFLAGS)
+
+.PHONY: simulate
+simulate: deps ## the simulation over N random worlds for each database (5000)
+	@$(PGTEST) $(GO) test -count=1 -timeout=24h ./internal/simulation -rapid.checks=$(N) -rapid.shrinktime=5m
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)

@@ -339,3 +339,36 @@ func TestWithoutState(t *testing.T) {
 		w.run(reconcile.Repaired, reconcile.Options{})
 	})
 }
+
+// A row that is deleted may have held a value that an update needs, whose own
+// former value an insert needs. One run is enough for all three. (Found by the simulation.)
+func TestDeletedRowsLetTheirValuesGo(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(w *world) {
+		w.clerk.addMany(10)
+		w.fill()
+		w.permissive()
+		w.engine.Policy = reconcile.Policy{Missing: reconcile.Insert, Stale: reconcile.Update, Orphaned: reconcile.Delete}
+		w.clerk.remove("user_0001")
+		w.clerk.change("user_0002", func(u *reconcile.User) { u.Values[0] = reconcile.TextValue("u1@example.com") })
+		w.clerk.add("user_new", "u2@example.com", "New")
+		w.run(reconcile.Repaired, reconcile.Options{})
+		w.run(reconcile.InSync, reconcile.Options{})
+	})
+}
+
+// A relinked row gets the rest of its user's data too. (Found by the simulation.)
+func TestRelinkedRowsAreBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(w *world) {
+		w.clerk.addMany(10)
+		w.fill()
+		w.permissive()
+		w.engine.Policy = reconcile.Policy{Missing: reconcile.Insert, Stale: reconcile.Update, Conflict: reconcile.Relink}
+		w.clerk.remove("user_0001")
+		w.clerk.add("user_new", "u1@example.com", "Another name")
+		w.clerk.change("user_new", func(u *reconcile.User) { u.EmailVerified = true })
+		w.run(reconcile.Repaired, reconcile.Options{})
+		w.run(reconcile.InSync, reconcile.Options{})
+	})
+}

@@ -24,18 +24,19 @@ type run struct {
 	mu       sync.Mutex // guards what follows, and the report
 	listed   int64
 	strikes  strikes
-	unsaved  []Finding // found, but not in the state yet
-	inserted []User    // to be looked up again
-	spared   int64     // inserted, but too many to be looked up again
-	collided []User    // to be tried again
-	withheld []string  // missing, to be inserted once the guard has seen their number
-	stale    []Finding // to be updated once the guard has seen their number
-	orphans  []string  // rows proven to be without a user
-	relinks  []relink  // rows that may be given to the user whom they keep out
-	missing  int64     // missing users that a guard counts
-	outdated int64     // stale rows that a guard counts
-	freed    bool      // rows were deleted: what they kept out may fit now
-	found    []uint64  // hashes of the users with a finding, for the look at what changed meanwhile
+	unsaved  []Finding       // found, but not in the state yet
+	inserted []User          // to be looked up again
+	spared   int64           // inserted, but too many to be looked up again
+	collided []User          // to be tried again
+	withheld []string        // missing, to be inserted once the guard has seen their number
+	stale    []Finding       // to be updated once the guard has seen their number
+	orphans  []string        // rows proven to be without a user
+	relinks  []relink        // rows that may be given to the user whom they keep out
+	missing  int64           // missing users that a guard counts
+	outdated int64           // stale rows that a guard counts
+	blocked  []blockedUpdate // not updated, because of other rows' unique values
+	freed    bool            // rows were deleted: what they kept out may fit now
+	found    []uint64        // hashes of the users with a finding, for the look at what changed meanwhile
 }
 
 // do carries the run out.
@@ -108,7 +109,7 @@ func (r *run) prove(ctx context.Context) error {
 func (r *run) cure(ctx context.Context) error {
 	var aborted error
 	for _, step := range []func(context.Context) error{
-		r.insertWithheld, r.weighRelinks, r.updateStale, r.settleCollisions, r.cureOrphans, r.reportConflicts, r.recheckInserted,
+		r.insertWithheld, r.weighRelinks, r.updateStale, r.settleCollisions, r.cureOrphans, r.reportBlocked, r.reportConflicts, r.recheckInserted,
 	} {
 		switch err := step(ctx); {
 		case errors.Is(err, ErrAborted):

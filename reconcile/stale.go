@@ -43,26 +43,35 @@ func (r *run) updateStale(ctx context.Context) error {
 		return abortf("%d rows are %s, guard.max_updated (%s) allows %d of %d: nothing was updated; --allow stale=%d lets one run do it",
 			r.outdated, what, r.Guard.MaxUpdated, limit, r.census.linked(), r.outdated)
 	}
-	// A value that moves from one user to another blocks the second until the
-	// first has let go: whoever is blocked is tried again for as long as that helps.
 	waiting := make([]string, len(r.stale))
 	for i, f := range r.stale {
 		waiting[i] = f.UserID
 	}
+	var err error
+	r.blocked, err = r.updateRounds(ctx, waiting)
+	return err
+}
+
+// updateRounds updates rows, and returns those that unique values of other rows
+// prevent. A value that moves from one user to another blocks the second until
+// the first has let go: whoever is blocked is tried again for as long as that helps.
+func (r *run) updateRounds(ctx context.Context, waiting []string) ([]blockedUpdate, error) {
 	for len(waiting) > 0 {
 		blocked, err := r.updateRound(ctx, waiting)
-		if err != nil {
-			return err
+		if err != nil || len(blocked) == len(waiting) {
+			return blocked, err
 		}
-		if len(blocked) == len(waiting) {
-			return r.reportBlocked(ctx, blocked)
-		}
-		waiting = waiting[:0]
-		for _, b := range blocked {
-			waiting = append(waiting, b.id)
-		}
+		waiting = idsOfBlocked(blocked)
 	}
-	return nil
+	return nil, nil
+}
+
+func idsOfBlocked(blocked []blockedUpdate) []string {
+	ids := make([]string, len(blocked))
+	for i, b := range blocked {
+		ids[i] = b.id
+	}
+	return ids
 }
 
 // blockedUpdate is an update that a unique value of another row prevents.
@@ -72,8 +81,16 @@ type blockedUpdate struct {
 	refusal *RowError
 }
 
-func (r *run) reportBlocked(ctx context.Context, blocked []blockedUpdate) error {
-	for _, b := range blocked {
+// reportBlocked reports the rows that could not be updated, after one more try
+// where rows were deleted that may have been in the way.
+func (r *run) reportBlocked(ctx context.Context) error {
+	if r.freed {
+		var err error
+		if r.blocked, err = r.updateRounds(ctx, idsOfBlocked(r.blocked)); err != nil {
+			return err
+		}
+	}
+	for _, b := range r.blocked {
 		err := r.emit(ctx, Finding{Kind: Stale, UserID: b.id, Fields: b.fields, Constraint: b.refusal.Constraint,
 			Detail: "another row holds a unique value: " + b.refusal.Message})
 		if err != nil {
