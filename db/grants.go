@@ -46,17 +46,24 @@ func Grants(role string, s Shape, p Privileges) string {
 	if p.Relink {
 		b.WriteString("-- policy.conflict: relink.\nGRANT UPDATE (" + columnList([]string{s.Key}) + ")" + table + to)
 	}
-	if p.Delete && p.State {
-		b.WriteString("-- policy.orphaned: delete. The journal keeps the whole row, so that the deletion can be undone; undoing it\n" +
-			"-- also takes INSERT on every column, which `rollcall undo` can be given for itself.\nGRANT SELECT" + table + to)
+	if p.Delete {
+		b.WriteString("-- policy.orphaned: delete. The journal keeps the whole row, so that the deletion can be undone. The undo itself\n" +
+			"-- also takes INSERT on every column: a role of its own may have it.\nGRANT SELECT" + table + to)
 	}
 	if p.Insert || p.Delete {
-		b.WriteString("-- To take back the row of a user who was deleted in Clerk while it was inserted, and for policy.orphaned: delete.\n" +
-			"-- Looking whether other tables refer to such a row also takes SELECT on their columns that do.\n")
+		b.WriteString("-- To take back the row of a user who was deleted in Clerk while it was inserted, and for policy.orphaned: delete.\n")
 		if p.Insert && s.Lock {
 			b.WriteString("-- It also allows the lock on the table that inserts need as long as the key has no unique index.\n")
 		}
 		b.WriteString("GRANT DELETE" + table + to)
+		if len(s.Referring) > 0 {
+			b.WriteString("-- To see whether other rows refer to such a row: without this, none is deleted.\n")
+		}
+		for _, r := range s.Referring {
+			b.WriteString("GRANT SELECT (" + columnList(r.Columns) + ") ON " + pgx.Identifier{r.Schema, r.Table}.Sanitize() + to)
+			b.WriteString("GRANT USAGE ON SCHEMA " + pgx.Identifier{r.Schema}.Sanitize() + to)
+			b.WriteString("GRANT SELECT (" + columnList(r.Targets) + ")" + table + to)
+		}
 	}
 	if p.State {
 		b.WriteString(grantState(to))

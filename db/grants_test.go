@@ -8,10 +8,10 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 )
 
-const usersWithMore = `CREATE SCHEMA "my app"; CREATE TABLE "my app"."Users" ("clerkId" text UNIQUE, email text, role text, secret text)`
+const usersWithMore = `CREATE SCHEMA "my app"; CREATE TABLE "my app"."Users" ("clerkId" text UNIQUE, email text, role text, secret text, deleted boolean)`
 
 var usersShape = db.Shape{Schema: "my app", Name: "Users", Read: []string{"clerkId", "email"},
-	Insert: []string{"clerkId", "email", "role"}, Update: []string{"email"}}
+	Insert: []string{"clerkId", "email", "role"}, Update: []string{"email"}, Key: "clerkId", DeletedAt: "deleted"}
 
 // TestGrantsAreEnoughAndNotMore tries every statement as the role.
 func TestGrantsAreEnoughAndNotMore(t *testing.T) {
@@ -25,12 +25,14 @@ func TestGrantsAreEnoughAndNotMore(t *testing.T) {
 		insertMore = `INSERT INTO "my app"."Users" ("clerkId", secret) VALUES ('y', 'y')`
 		update     = `UPDATE "my app"."Users" SET email = 'y' WHERE email = 'x'`
 		updateMore = `UPDATE "my app"."Users" SET role = 'admin'`
+		softDelete = `UPDATE "my app"."Users" SET deleted = true WHERE email = 'x'`
+		relink     = `UPDATE "my app"."Users" SET "clerkId" = 'y' WHERE "clerkId" = 'x'`
 		remove     = `DELETE FROM "my app"."Users" WHERE "clerkId" = 'x'`
 		lock       = `LOCK TABLE "my app"."Users" IN SHARE ROW EXCLUSIVE MODE`
 		lease      = `UPDATE rollcall.control SET token = NULL`
 		cheat      = `DELETE FROM rollcall.migrations`
 	)
-	all := []string{read, readMore, insert, insertMore, update, updateMore, remove, lock, lease, cheat}
+	all := []string{read, readMore, insert, insertMore, update, updateMore, softDelete, relink, remove, lock, lease, cheat}
 	for _, c := range []struct {
 		name       string
 		shape      db.Shape
@@ -40,7 +42,9 @@ func TestGrantsAreEnoughAndNotMore(t *testing.T) {
 		{"only looking", usersShape, db.Privileges{}, []string{read}},
 		{"inserting", usersShape, db.Privileges{Insert: true}, []string{read, insert, remove, lock}},
 		{"updating", usersShape, db.Privileges{Update: true}, []string{read, update}},
-		{"deleting", usersShape, db.Privileges{Delete: true}, []string{read, remove, lock}},
+		{"deleting", usersShape, db.Privileges{Delete: true}, []string{read, readMore, remove, lock}},
+		{"soft-deleting", usersShape, db.Privileges{SoftDelete: true}, []string{read, softDelete}},
+		{"relinking", usersShape, db.Privileges{Relink: true}, []string{read, relink}},
 		{"inserting without a unique index", locking, db.Privileges{Insert: true}, []string{read, insert, remove, lock}},
 		{"with the state", usersShape, db.Privileges{State: true}, []string{read, lease}},
 	} {

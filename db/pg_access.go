@@ -35,14 +35,13 @@ func (t *pgTable) readAccess(ctx context.Context) (pgAccess, error) {
 	}
 	for _, f := range t.catalog.refs {
 		var missing []string
-		// Names are quoted in the catalog; parse_ident takes the quotes away.
 		err := t.conn.Pool.QueryRow(ctx, `SELECT ARRAY(
 			SELECT 'GRANT USAGE ON SCHEMA ' || quote_ident(nspname) FROM pg_namespace WHERE oid = $1::oid AND NOT has_schema_privilege(oid, 'USAGE')
 			UNION ALL
-			SELECT 'GRANT SELECT (' || c || ') ON ' || $4::text FROM unnest($3::text[]) c WHERE NOT has_column_privilege($2::oid, (parse_ident(c))[1], 'SELECT')
+			SELECT 'GRANT SELECT (' || quote_ident(c) || ') ON ' || $4::text FROM unnest($3::text[]) c WHERE NOT has_column_privilege($2::oid, c, 'SELECT')
 			UNION ALL
-			SELECT 'GRANT SELECT (' || c || ') ON ' || $7::text FROM unnest($5::text[]) c WHERE NOT has_column_privilege($6::oid, (parse_ident(c))[1], 'SELECT'))::text[]`,
-			f.schemaOID, f.oid, f.columns, f.table, f.targets, t.catalog.oid, t.catalog.ident).Scan(&missing)
+			SELECT 'GRANT SELECT (' || quote_ident(c) || ') ON ' || $7::text FROM unnest($5::text[]) c WHERE NOT has_column_privilege($6::oid, c, 'SELECT'))::text[]`,
+			f.schemaOID, f.oid, f.plain.Columns, f.table, f.plain.Targets, t.catalog.oid, t.catalog.ident).Scan(&missing)
 		if err != nil {
 			return a, fmt.Errorf("ask for privileges: %w", pgError(err))
 		}

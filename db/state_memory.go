@@ -10,6 +10,16 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
+// Barred reports whether there is any tombstone or any user held back.
+func (s *State) Barred(ctx context.Context) (barred bool, err error) {
+	err = s.db(ctx).Raw("SELECT EXISTS (SELECT 1 FROM "+s.names.tombstones+" WHERE table_name = ?)"+
+		" OR EXISTS (SELECT 1 FROM "+s.names.holds+" WHERE table_name = ?)", s.table, s.table).Scan(&barred).Error
+	if err != nil {
+		return false, fmt.Errorf("look for tombstones and holds: %w", s.fault(err))
+	}
+	return barred, nil
+}
+
 // Tombstones returns which of these users are known to be deleted in Clerk, and
 // since when.
 func (s *State) Tombstones(ctx context.Context, ids []string) (map[string]time.Time, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -61,20 +60,6 @@ type Table interface {
 	Shape() Shape
 }
 
-// Shape is what a database role must be allowed to touch.
-type Shape struct {
-	Schema, Name string
-	Read         []string // columns that are read
-	Insert       []string // columns that new rows get
-	Update       []string // columns that are compared and may be updated
-	// Sequences fill columns that an insert leaves out.
-	Sequences []string
-	// Lock: the key has no unique index, so that inserts lock the table.
-	Lock bool
-	// Key is the column of Clerk's ids, DeletedAt the soft-delete column or "".
-	Key, DeletedAt string
-}
-
 // Notice is something that Check found out.
 type Notice struct {
 	// Level is ok, warn or fail.
@@ -108,34 +93,6 @@ func (b *base) Name() string {
 
 // Mapping returns the mapping in use.
 func (b *base) Mapping() reconcile.Mapping { return b.mapping }
-
-// Shape returns what a role must be allowed to touch.
-func (b *base) Shape() Shape {
-	s := Shape{Schema: b.cfg.Schema, Name: b.cfg.Name, Lock: !b.unique, Key: b.key.name}
-	s.Read = append(s.Read, b.key.name)
-	s.Insert = append(s.Insert, b.key.name)
-	for _, c := range b.columns {
-		s.Read = append(s.Read, c.name)
-		s.Insert = append(s.Insert, c.name)
-		s.Update = append(s.Update, c.name)
-	}
-	for _, c := range b.onInsert {
-		s.Insert = append(s.Insert, c.name)
-	}
-	if b.deletedAt != nil {
-		s.Read = append(s.Read, b.deletedAt.name)
-		s.DeletedAt = b.deletedAt.name
-	}
-	for _, c := range b.all {
-		if found := nextval.FindStringSubmatch(c.defaultTo); found != nil && !slices.Contains(s.Insert, c.name) {
-			s.Sequences = append(s.Sequences, strings.ReplaceAll(found[1], `"`, ""))
-		}
-	}
-	return s
-}
-
-// nextval is the default of a serial column.
-var nextval = regexp.MustCompile(`^nextval\('([^']+)'`)
 
 // bind matches the mapping with the columns that the table has.
 func (b *base) bind() error {
@@ -201,68 +158,6 @@ func (b *base) bind() error {
 	}
 	b.evaluator = reconcile.NewEvaluator(b.mapping)
 	return nil
-}
-
-// row is what one user's new row holds: the key, the compared columns and the
-// columns for new rows, rendered.
-type row struct {
-	user     *reconcile.User
-	compared []*string
-	onInsert []*string
-}
-
-// compared renders the compared columns of a user.
-func (b *base) compared(u *reconcile.User) []*string {
-	values := make([]*string, len(b.columns))
-	for i, c := range b.columns {
-		values[i] = c.encode(b.evaluator.Column(i, u))
-	}
-	return values
-}
-
-// newRow renders everything that an insert writes. The *RowError says why the
-// table cannot take it.
-func (b *base) newRow(u *reconcile.User) (row, *reconcile.RowError, error) {
-	r := row{user: u, compared: b.compared(u), onInsert: make([]*string, len(b.onInsert))}
-	for i, c := range b.columns {
-		if refusal := c.refuse(r.compared[i]); refusal != nil {
-			return r, refusal, nil
-		}
-	}
-	now := b.now()
-	for i, c := range b.onInsert {
-		v := b.evaluator.OnInsert(i, u)
-		if g := b.mapping.OnInsert[i].Generate; g != "" {
-			var err error
-			if v, err = generate(g, now); err != nil {
-				return r, nil, fmt.Errorf("generate %s for column %q: %w", g, c.name, err)
-			}
-		}
-		r.onInsert[i] = c.encode(v)
-		if refusal := c.refuse(r.onInsert[i]); refusal != nil {
-			return r, refusal, nil
-		}
-	}
-	return r, nil, nil
-}
-
-// newRows renders the rows of a batch. Those that the table cannot take are
-// already told in the results; index says where each row's user stands.
-func (b *base) newRows(users []reconcile.User) (rows []row, index []int, results []reconcile.InsertResult, err error) {
-	results = make([]reconcile.InsertResult, len(users))
-	for i := range users {
-		r, refusal, err := b.newRow(&users[i])
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		if refusal != nil {
-			results[i] = reconcile.InsertResult{Outcome: reconcile.Refused, Err: refusal}
-			continue
-		}
-		rows = append(rows, r)
-		index = append(index, i)
-	}
-	return rows, index, results, nil
 }
 
 // differing returns which compared columns the program finds different.

@@ -16,8 +16,8 @@ const forgetAfter = 5 * time.Minute
 // admit leaves out whom no run may insert: users who are known to be deleted,
 // and those held back because an earlier insert was undone.
 func (r *run) admit(ctx context.Context, users []User) ([]User, error) {
-	if r.State == nil || len(users) == 0 {
-		return users, nil
+	if barred, err := r.barred(ctx); err != nil || !barred || len(users) == 0 {
+		return users, err
 	}
 	ids := idsOf(users)
 	dead, err := r.tombstones(ctx, ids)
@@ -70,8 +70,8 @@ func (r *run) takeBackBuried(ctx context.Context, users []User, results []Insert
 			inserted = append(inserted, users[i])
 		}
 	}
-	if r.State == nil || len(inserted) == 0 {
-		return nil, nil
+	if barred, err := r.barred(ctx); err != nil || !barred || len(inserted) == 0 {
+		return nil, err
 	}
 	dead, err := r.tombstones(ctx, idsOf(inserted))
 	if err != nil || len(dead) == 0 {
@@ -83,6 +83,14 @@ func (r *run) takeBackBuried(ctx context.Context, users []User, results []Insert
 		return !buried[u.ID]
 	})
 	return buried, r.takeBack(ctx, inserted)
+}
+
+func (r *run) barred(ctx context.Context) (barred bool, err error) {
+	if r.State == nil {
+		return false, nil
+	}
+	err = r.try(ctx, func() (err error) { barred, err = r.State.Barred(ctx); return err })
+	return barred, err
 }
 
 func (r *run) tombstones(ctx context.Context, ids []string) (dead map[string]time.Time, err error) {

@@ -73,6 +73,9 @@ type Memory interface {
 	// earlier page (0 for the first), those undone included.
 	Journal(ctx context.Context, runID string, below int64, limit int) ([]JournalEntry, error)
 
+	// Barred reports whether there is any tombstone or any user held back. It is
+	// asked for every batch, and answers without looking at them all.
+	Barred(ctx context.Context) (bool, error)
 	// Tombstones returns which of these users are known to be deleted in Clerk, and since when.
 	Tombstones(ctx context.Context, ids []string) (map[string]time.Time, error)
 	// RecordTombstones remembers that Clerk deleted these users, and removes what

@@ -11,6 +11,9 @@ import (
 // those who turn out to be gone can be taken back.
 const keepInserted = 20_000
 
+// lookupsAtOnce is how many lookups are under way at the same time at a run's end.
+const lookupsAtOnce = 8
+
 // maxAlike is how many rows in a row may be refused for the same reason.
 const maxAlike = 20
 
@@ -125,12 +128,17 @@ func (r *run) recheckInserted(ctx context.Context) error {
 		r.report.FollowUp = true
 		r.log.Info("too many users were inserted to look each up again: a full run follows at once", "inserted", r.spared+int64(len(r.inserted)))
 	}
-	for chunk := range slices.Chunk(r.inserted, lookupSize) {
-		gone, err := r.gone(ctx, chunk)
-		if err != nil {
+	chunks := slices.Collect(slices.Chunk(r.inserted, lookupSize))
+	for group := range slices.Chunk(chunks, lookupsAtOnce) {
+		gone := make([][]User, len(group))
+		lookups := make([]func(context.Context) error, len(group))
+		for i := range group {
+			lookups[i] = func(ctx context.Context) (err error) { gone[i], err = r.gone(ctx, group[i]); return err }
+		}
+		if err := together(ctx, lookups...); err != nil {
 			return fmt.Errorf("look inserted users up again: %w", err)
 		}
-		if err := r.takeBack(ctx, gone); err != nil {
+		if err := r.takeBack(ctx, slices.Concat(gone...)); err != nil {
 			return err
 		}
 	}

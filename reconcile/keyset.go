@@ -45,6 +45,13 @@ func (k *keyset) mark(key string) {
 	}
 }
 
+// has reports whether the key was there before the listing.
+func (k *keyset) has(key string) bool {
+	h := maphash.String(k.seed, key)
+	_, found := slices.BinarySearch(k.buckets[h>>56], h)
+	return found
+}
+
 // unseen reports whether the key was there before the listing, which has not shown it.
 func (k *keyset) unseen(key string) bool {
 	h := maphash.String(k.seed, key)

@@ -14,20 +14,32 @@ func (r *run) list(ctx context.Context) error {
 	if r.o.IDs != nil {
 		return r.listIDs(ctx)
 	}
-	before, err := r.Source.Count(ctx)
-	if err != nil {
-		return fmt.Errorf("count Clerk's users: %w", err)
-	}
-	r.total = before
 	if err := r.pipeline(ctx, r.Source.List); err != nil {
 		return err
 	}
 	r.warnUnforeseen()
-	after, err := r.Source.Count(ctx)
-	if err != nil {
-		return fmt.Errorf("count Clerk's users: %w", err)
+	return nil
+}
+
+// count asks Clerk how many users there are.
+func (r *run) count(ctx context.Context) (int64, error) {
+	if r.o.IDs != nil {
+		return int64(len(r.o.IDs)), nil
 	}
-	expected := min(before, after)
+	n, err := r.Source.Count(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count Clerk's users: %w", err)
+	}
+	return n, nil
+}
+
+// complete decides whether the listing showed every user, by Clerk's counts
+// before and after it.
+func (r *run) complete(after int64) error {
+	if r.o.IDs != nil {
+		return nil
+	}
+	expected := min(r.total, after)
 	if short := expected - r.listed; float64(short) > 0.01*float64(expected) {
 		return fmt.Errorf("%w: Clerk listed %d users but counts %d: no row was judged as orphaned", ErrIncomplete, r.listed, expected)
 	}
@@ -42,7 +54,6 @@ func (r *run) listIDs(ctx context.Context) error {
 			return fmt.Errorf("%q is no Clerk user id (user_...)", id)
 		}
 	}
-	r.total = int64(len(r.o.IDs))
 	return r.pipeline(ctx, func(ctx context.Context, page func(context.Context, []User) error) error {
 		for chunk := range slices.Chunk(r.o.IDs, lookupSize) {
 			users, err := r.Source.Lookup(ctx, chunk)
@@ -106,7 +117,15 @@ func (r *run) page(ctx context.Context, users []User) error {
 		r.census.keys.mark(users[i].ID)
 	}
 	r.mu.Unlock()
-	if err := r.judgeUsers(ctx, users); err != nil {
+	// Where nobody of the page had a row, there is nothing to compare. A row that
+	// came since is told by the insert.
+	var err error
+	if comparisons := make([]Comparison, len(users)); r.allNew(users) {
+		err = r.judgeCompared(ctx, users, comparisons)
+	} else {
+		err = r.judgeUsers(ctx, users)
+	}
+	if err != nil {
 		return err
 	}
 	if r.o.OnProgress != nil {
@@ -131,6 +150,20 @@ func (r *run) judgeUsers(ctx context.Context, users []User) error {
 	if err != nil {
 		return fmt.Errorf("compare with table %s: %w", r.Table.Name(), err)
 	}
+	return r.judgeCompared(ctx, users, comparisons)
+}
+
+// allNew reports whether these users will all be inserted, unless somebody else
+// was faster: nobody of them had a row when the run began.
+func (r *run) allNew(users []User) bool {
+	if r.o.DryRun || r.o.IDs != nil || r.Policy.Missing != Insert || r.census.softDeleted > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(users, func(u User) bool { return r.census.keys.has(u.ID) })
+}
+
+// judgeCompared judges users by how their rows compare.
+func (r *run) judgeCompared(ctx context.Context, users []User, comparisons []Comparison) error {
 	policy := r.Policy
 	if r.o.IDs != nil {
 		policy.Grace = 0 // asked for by name: however young

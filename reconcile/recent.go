@@ -133,6 +133,11 @@ func (r *run) judgeChanged(ctx context.Context, mark int64) (int64, error) {
 			again[u.ID] = true
 			return has || twice
 		})
+		r.mu.Lock()
+		for i := range users {
+			r.census.keys.mark(users[i].ID)
+		}
+		r.mu.Unlock()
 		return r.judgeUsers(ctx, users)
 	})
 	if err != nil || !reached {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,21 +68,29 @@ func (r *run) do(ctx context.Context) error {
 // this is the right Clerk for this table, list, and only then write whatever a
 // guard must count first.
 func (r *run) full(ctx context.Context) error {
-	mark, err := r.newestUpdate(ctx)
+	var mark, after, seen int64
+	err := together(ctx, r.checkInstance, r.takeCensus,
+		func(ctx context.Context) (err error) { mark, err = r.newestUpdate(ctx); return err },
+		func(ctx context.Context) (err error) { r.total, err = r.count(ctx); return err })
 	if err != nil {
 		return err
 	}
-	if err := r.prove(ctx); err != nil {
+	if err := r.checkOverlap(ctx); err != nil {
 		return err
 	}
 	if err := r.list(ctx); err != nil {
 		return err
 	}
-	if err := r.judgeUnseen(ctx); err != nil {
+	err = together(ctx,
+		func(ctx context.Context) (err error) { after, err = r.count(ctx); return err },
+		func(ctx context.Context) (err error) { seen, err = r.judgeChanged(ctx, mark); return err })
+	if err != nil {
 		return err
 	}
-	seen, err := r.judgeChanged(ctx, mark)
-	if err != nil {
+	if err := r.complete(after); err != nil {
+		return err
+	}
+	if err := r.judgeUnseen(ctx); err != nil {
 		return err
 	}
 	if err := r.cure(ctx); err != nil {
@@ -95,13 +104,35 @@ func (r *run) full(ctx context.Context) error {
 
 // prove judges whether this is the right Clerk for this table, before anything is written.
 func (r *run) prove(ctx context.Context) error {
-	if err := r.checkInstance(ctx); err != nil {
-		return err
-	}
-	if err := r.takeCensus(ctx); err != nil {
+	if err := together(ctx, r.checkInstance, r.takeCensus); err != nil {
 		return err
 	}
 	return r.checkOverlap(ctx)
+}
+
+// together runs functions at the same time, and ends the others with the first
+// that fails. Its error is that of the first in order that was not just ended.
+func together(ctx context.Context, fs ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(fs))
+	var all sync.WaitGroup
+	for i, f := range fs {
+		all.Go(func() {
+			if errs[i] = f(ctx); errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	var ended error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		ended = cmp.Or(ended, err)
+	}
+	return ended
 }
 
 // cure writes what had to be counted first. A guard that stops one kind does
@@ -195,7 +226,7 @@ func (r *run) close(ctx context.Context, whole bool) error {
 		err = r.store(ctx)
 	}
 	if r.stored {
-		err = r.saveFindings(ctx)
+		err = r.save(ctx, r.unsaved)
 		if err == nil && whole && r.report.Clerk.Complete && !r.o.DryRun && r.o.Mode == Full {
 			err = r.State.ResolveFindings(ctx, r.report.RunID)
 		}
@@ -215,28 +246,37 @@ func (r *run) close(ctx context.Context, whole bool) error {
 
 // emit records a finding.
 func (r *run) emit(ctx context.Context, f Finding) error {
+	batch, err := r.record(f)
+	if err != nil {
+		return err
+	}
+	return r.save(ctx, batch)
+}
+
+// record counts a finding, and returns those that are to be stored once they
+// are many: the workers do not wait for one another's storing.
+func (r *run) record(f Finding) (batch []Finding, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.add(f)
 	r.note(f.UserID)
 	if r.o.OnFinding != nil {
 		if err := r.o.OnFinding(f); err != nil {
-			return fmt.Errorf("write a finding: %w", err)
+			return nil, fmt.Errorf("write a finding: %w", err)
 		}
 	}
 	if r.State == nil {
-		return nil
+		return nil, nil
 	}
-	r.unsaved = append(r.unsaved, f)
-	if len(r.unsaved) < 1000 {
-		return nil
+	if r.unsaved = append(r.unsaved, f); len(r.unsaved) >= 1000 {
+		batch, r.unsaved = r.unsaved, nil
 	}
-	return r.saveFindings(ctx)
+	return batch, nil
 }
 
-// saveFindings stores what was found since the last time. Callers hold mu, or are alone.
-func (r *run) saveFindings(ctx context.Context) error {
-	if len(r.unsaved) == 0 {
+// save stores findings. A recent run is stored with its first one.
+func (r *run) save(ctx context.Context, findings []Finding) error {
+	if len(findings) == 0 {
 		return nil
 	}
 	if !r.stored {
@@ -244,10 +284,9 @@ func (r *run) saveFindings(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.try(ctx, func() error { return r.State.RecordFindings(ctx, r.report.RunID, r.unsaved) }); err != nil {
+	if err := r.try(ctx, func() error { return r.State.RecordFindings(ctx, r.report.RunID, findings) }); err != nil {
 		return fmt.Errorf("store findings: %w", err)
 	}
-	r.unsaved = r.unsaved[:0]
 	return nil
 }
 
