@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
 const (
@@ -25,14 +26,20 @@ type census struct {
 // linked counts the rows that guards measure by.
 func (c *census) linked() int64 { return c.keys.size }
 
+// takeCensus reads the table's keys. One statement reads them all: with its
+// first row it is fixed which rows there are.
 func (r *run) takeCensus(ctx context.Context) error {
+	var began sync.Once
+	begin := func() { began.Do(func() { close(r.snapshot) }) }
 	err := r.try(ctx, func() error {
 		r.census = &census{keys: newKeyset()}
 		return r.Table.Scan(ctx, func(k Key) error {
+			begin()
 			r.census.count(k)
 			return nil
 		})
 	})
+	begin() // There may be no row.
 	if err != nil {
 		return fmt.Errorf("read the table's keys: %w", err)
 	}

@@ -73,7 +73,8 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 		o.Mode = Full
 	}
 	started := e.now()
-	r := &run{Engine: e, o: o, report: newReport(newRunID(started), o.Mode, o.DryRun, started), log: e.Log}
+	r := &run{Engine: e, o: o, report: newReport(newRunID(started), o.Mode, o.DryRun, started), log: e.Log,
+		snapshot: make(chan struct{}), proven: make(chan struct{})}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}

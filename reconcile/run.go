@@ -13,14 +13,16 @@ import (
 // run is one run under way.
 type run struct {
 	*Engine
-	o      Options
-	report *RunReport
-	log    *slog.Logger
-	permit Permit
-	stop   func() // ends the lease's renewal
-	stored bool   // the state knows this run
-	census *census
-	total  int64 // Clerk's count before the listing
+	o        Options
+	report   *RunReport
+	log      *slog.Logger
+	permit   Permit
+	stop     func() // ends the lease's renewal
+	stored   bool   // the state knows this run
+	census   *census
+	snapshot chan struct{} // closed once the census reads, or cannot
+	proven   chan struct{} // closed once this is proven to be the right Clerk
+	total    int64         // Clerk's count before the listing
 
 	mu       sync.Mutex // guards what follows, and the report
 	listed   int64
@@ -69,16 +71,30 @@ func (r *run) do(ctx context.Context) error {
 // guard must count first.
 func (r *run) full(ctx context.Context) error {
 	var mark, after, seen int64
-	err := together(ctx, r.checkInstance, r.takeCensus,
-		func(ctx context.Context) (err error) { mark, err = r.newestUpdate(ctx); return err },
-		func(ctx context.Context) (err error) { r.total, err = r.count(ctx); return err })
+	marked := make(chan struct{})
+	err := together(ctx,
+		func(ctx context.Context) error {
+			err := r.prove(ctx)
+			if err == nil {
+				close(r.proven)
+			}
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			defer close(marked)
+			mark, err = r.newestUpdate(ctx)
+			return err
+		},
+		func(ctx context.Context) (err error) { r.total, err = r.count(ctx); return err },
+		func(ctx context.Context) error {
+			// The listing begins once it is fixed what was there before it: the
+			// newest update, and the rows. What it brings waits until all is proven.
+			if err := await(ctx, marked, r.snapshot); err != nil {
+				return err
+			}
+			return r.list(ctx)
+		})
 	if err != nil {
-		return err
-	}
-	if err := r.checkOverlap(ctx); err != nil {
-		return err
-	}
-	if err := r.list(ctx); err != nil {
 		return err
 	}
 	err = together(ctx,
@@ -108,6 +124,18 @@ func (r *run) prove(ctx context.Context) error {
 		return err
 	}
 	return r.checkOverlap(ctx)
+}
+
+// await waits for channels to be closed.
+func await(ctx context.Context, events ...<-chan struct{}) error {
+	for _, event := range events {
+		select {
+		case <-event:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // together runs functions at the same time, and ends the others with the first

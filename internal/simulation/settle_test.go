@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -44,13 +45,9 @@ func (x *trial) journal(run string) []entry {
 	return out
 }
 
-func (x *trial) exists(id string) bool {
-	for _, r := range x.rows() {
-		if r.id == id {
-			return true
-		}
-	}
-	return false
+// wrote reports whether there is a row of this user that Rollcall inserted.
+func (x *trial) wrote(id string) bool {
+	return slices.ContainsFunc(x.rows(), func(r tableRow) bool { return r.id == id && r.writer == "rollcall" })
 }
 
 // tableRow is a row of the application's table.
