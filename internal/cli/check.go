@@ -184,7 +184,8 @@ func (a *app) grants(ctx context.Context, role string) error {
 	policy := a.cfg.Policy
 	_, err = fmt.Fprint(a.p.Stdout, db.Grants(role, a.table.Shape(), db.Privileges{
 		Insert: policy.Missing == reconcile.Insert, Update: policy.Stale == reconcile.Update,
-		Delete: policy.Orphaned == reconcile.Delete, State: a.cfg.Database.StateURL == "",
+		Delete: policy.Orphaned == reconcile.Delete, SoftDelete: policy.Orphaned == reconcile.SoftDelete,
+		Relink: policy.Conflict == reconcile.Relink, State: a.cfg.Database.StateURL == "",
 		Sequences: a.table.Shape().Sequences,
 	}))
 	return err
