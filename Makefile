@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 N        ?= 5000
 # What `make test` and `make cover` test; one package while working on it: make test PKG=./db
 PKG      ?= ./...
-# More flags for the benchmark, for instance BENCHFLAGS='-users 1000000 -latency 150ms'.
+# More flags for the benchmark, for instance BENCHFLAGS='-scale -users 10000000'.
 BENCHFLAGS ?=
 # More flags for go test, for instance TESTFLAGS='-run TestRun -v'.
 TESTFLAGS ?=
@@ -80,7 +80,7 @@ test: deps format vet lint ## check the format, vet, lint, and run all tests on 
 	echo "test: format, vet, lint and tests passed ($$how; the tests took $$(( $$(date +%s) - start )) s)"
 
 .PHONY: bench
-bench: deps build ## Rollcall beside what a team would write: 100,000 users into a real PostgreSQL
+bench: deps build ## Rollcall beside what a team would write, on a real PostgreSQL (6 minutes)
 	@$(PGTEST) $(GO) run ./bench $(BENCHFLAGS)
 
 .PHONY: simulate
