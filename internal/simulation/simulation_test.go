@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-sync/rollcall/clerkclient"
@@ -58,9 +59,15 @@ func simulate(t *testing.T, url string) {
 	if _, err := db.Migrate(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{url: url, sql: conn.SQL, dialect: conn.Dialect, schema: "rollcall."}
-	if l.dialect == db.SQLite {
-		l.schema = "rollcall_"
+	l := &lab{url: url, sql: conn.SQL, dialect: conn.Dialect, schema: "rollcall_"}
+	if l.dialect == db.Postgres {
+		// The application has one connection of its own, which cut spares.
+		l.schema = "rollcall."
+		if l.sql, err = sql.Open("pgx", url); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.sql.Close() }()
+		l.sql.SetMaxOpenConns(1)
 	}
 	rapid.Check(t, l.world)
 }
