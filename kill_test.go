@@ -93,8 +93,26 @@ func (v *victim) kill() {
 	<-time.After(rand.N(v.took))
 	_ = cmd.Process.Kill() // it may have been faster
 	_ = cmd.Wait()
+	v.awaitGone()
 	// The lease of the dead would be waited for; here its time is over at once.
 	v.exec("DO $$ BEGIN UPDATE rollcall.control SET expires_at = now() WHERE expires_at IS NOT NULL; EXCEPTION WHEN undefined_table THEN END $$")
+}
+
+// awaitGone waits until the server, too, is through with the dead program: it may
+// still commit what it had been sent.
+func (v *victim) awaitGone() {
+	v.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		var left int
+		err := v.pool.QueryRow(v.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollcall'").Scan(&left)
+		if err != nil {
+			v.Fatal(err)
+		}
+		if left == 0 {
+			return
+		}
+	}
+	v.Fatal("the dead program's connections are still there after a minute")
 }
 
 // recover makes the next run, and looks at what it leaves.
