@@ -73,6 +73,10 @@ type Memory interface {
 	// earlier page (0 for the first), those undone included.
 	Journal(ctx context.Context, runID string, below int64, limit int) ([]JournalEntry, error)
 
+	// Outside counts what Writers wrote since then, by the journal and what was not
+	// undone, and the linked rows of the last full run.
+	Outside(ctx context.Context, since time.Time) (Outside, error)
+
 	// Barred reports whether there is any tombstone or any user held back. It is
 	// asked for every batch, and answers without looking at them all.
 	Barred(ctx context.Context) (bool, error)

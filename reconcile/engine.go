@@ -31,6 +31,8 @@ type Engine struct {
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+
+	proof proof // for Heal
 }
 
 // Options are what one run is asked for.
@@ -72,13 +74,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 	if o.Mode == "" {
 		o.Mode = Full
 	}
-	started := e.now()
-	r := &run{Engine: e, o: o, report: newReport(newRunID(started), o.Mode, o.DryRun, started), log: e.Log,
-		snapshot: make(chan struct{}), proven: make(chan struct{})}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
-	}
-	r.log = r.log.With("run_id", r.report.RunID)
+	r := e.newRun(o, newRunID(e.now()))
 	usage := e.Source.Usage()
 
 	err := r.do(ctx)
@@ -97,6 +93,16 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 	default:
 		return r.report, nil
 	}
+}
+
+func (e *Engine) newRun(o Options, id string) *run {
+	r := &run{Engine: e, Policy: e.Policy, o: o, report: newReport(id, o.Mode, o.DryRun, e.now()), log: e.Log,
+		permit: Permit{RunID: id}, snapshot: make(chan struct{}), proven: make(chan struct{})}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	r.log = r.log.With("run_id", id)
+	return r
 }
 
 // conclude sets the outcome.

@@ -256,10 +256,24 @@ func (r *run) limit(k Kind) (n int64, ok bool) {
 	if r.o.Allow != nil {
 		g.Allow = r.o.Allow
 	}
+	if r.outside != nil {
+		n, ok = g.Limit(k, r.outside.Linked)
+		return max(0, n-r.outside.Written[k]), ok
+	}
 	if r.census == nil && g.Allow == nil {
 		return 0, false // a recent run counts the rows when it knows that it has something to write
 	}
 	return g.Limit(k, r.linked())
+}
+
+// tooMany is the error of a guard that stopped every write of a kind.
+func (r *run) tooMany(k Kind, what string, n int64, key string, guard Limit, limit int64) error {
+	if r.outside != nil {
+		return abortf("%d %s, and guard.%s (%s) allows %d more this hour outside of runs: none was touched; a full run looks again",
+			n, what, key, guard, limit)
+	}
+	return abortf("%d %s, guard.%s (%s) allows %d of %d: none was touched; --allow %s=%d lets one run do it",
+		n, what, key, guard, limit, r.linked(), k, n)
 }
 
 func (r *run) guarded(k Kind) bool {
@@ -305,8 +319,7 @@ func (r *run) insertWithheld(ctx context.Context) error {
 				return err
 			}
 		}
-		return abortf("%d users are missing, guard.max_inserted allows %d: nothing was inserted; --allow missing=%d lets one run do it",
-			r.missing, limit, r.missing)
+		return r.tooMany(Missing, "users are missing", r.missing, "max_inserted", r.Guard.MaxInserted, limit)
 	}
 	for chunk := range slices.Chunk(r.withheld, lookupSize) {
 		users, err := r.Source.Lookup(ctx, chunk)

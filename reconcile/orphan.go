@@ -14,9 +14,8 @@ func (r *run) cureOrphans(ctx context.Context) error {
 		return r.reportOrphans(ctx)
 	}
 	if limit, guarded := r.limit(Orphaned); guarded && int64(len(r.orphans)) > limit {
-		return errors.Join(r.reportOrphans(ctx), abortf(
-			"%d rows are orphaned, guard.max_orphaned (%s) allows %d of %d: none was touched; --allow orphaned=%d lets one run do it",
-			len(r.orphans), r.Guard.MaxOrphaned, limit, r.linked(), len(r.orphans)))
+		return errors.Join(r.reportOrphans(ctx),
+			r.tooMany(Orphaned, "rows are orphaned", int64(len(r.orphans)), "max_orphaned", r.Guard.MaxOrphaned, limit))
 	}
 	for chunk := range slices.Chunk(r.orphans, lookupSize) {
 		if err := r.cureOrphanChunk(ctx, chunk); err != nil {

@@ -13,6 +13,7 @@ import (
 // run is one run under way.
 type run struct {
 	*Engine
+	Policy   Policy // the engine's, or less
 	o        Options
 	report   *RunReport
 	log      *slog.Logger
@@ -23,6 +24,7 @@ type run struct {
 	snapshot chan struct{} // closed once the census reads, or cannot
 	proven   chan struct{} // closed once this is proven to be the right Clerk
 	total    int64         // Clerk's count before the listing
+	outside  *Outside      // for Heal: what guards have to count already; nil in a run
 
 	mu       sync.Mutex // guards what follows, and the report
 	listed   int64
@@ -166,10 +168,13 @@ func together(ctx context.Context, fs ...func(context.Context) error) error {
 // cure writes what had to be counted first. A guard that stops one kind does
 // not leave the others half done.
 func (r *run) cure(ctx context.Context) error {
+	return r.steps(ctx, r.insertWithheld, r.weighRelinks, r.updateStale, r.settleCollisions, r.cureOrphans,
+		r.reportBlocked, r.reportConflicts, r.recheckInserted)
+}
+
+func (r *run) steps(ctx context.Context, steps ...func(context.Context) error) error {
 	var aborted error
-	for _, step := range []func(context.Context) error{
-		r.insertWithheld, r.weighRelinks, r.updateStale, r.settleCollisions, r.cureOrphans, r.reportBlocked, r.reportConflicts, r.recheckInserted,
-	} {
+	for _, step := range steps {
 		switch err := step(ctx); {
 		case errors.Is(err, ErrAborted):
 			aborted = errors.Join(aborted, err)
@@ -202,7 +207,6 @@ func (r *run) supported() error {
 // returns ends when the lease is lost.
 func (r *run) begin(ctx context.Context) (context.Context, error) {
 	r.stop = func() {}
-	r.permit.RunID = r.report.RunID
 	if r.State == nil {
 		return ctx, nil
 	}
@@ -293,7 +297,7 @@ func (r *run) record(f Finding) (batch []Finding, err error) {
 			return nil, fmt.Errorf("write a finding: %w", err)
 		}
 	}
-	if r.State == nil {
+	if r.State == nil || r.outside != nil {
 		return nil, nil
 	}
 	if r.unsaved = append(r.unsaved, f); len(r.unsaved) >= 1000 {

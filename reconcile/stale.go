@@ -36,12 +36,11 @@ func (r *run) updateStale(ctx context.Context) error {
 				return err
 			}
 		}
-		what := "stale"
+		what := "rows are stale"
 		if relinked {
-			what = "stale or to be relinked"
+			what = "rows are stale or to be relinked"
 		}
-		return abortf("%d rows are %s, guard.max_updated (%s) allows %d of %d: nothing was updated; --allow stale=%d lets one run do it",
-			r.outdated, what, r.Guard.MaxUpdated, limit, r.census.linked(), r.outdated)
+		return r.tooMany(Stale, what, r.outdated, "max_updated", r.Guard.MaxUpdated, limit)
 	}
 	waiting := make([]string, len(r.stale))
 	for i, f := range r.stale {

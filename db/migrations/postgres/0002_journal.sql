@@ -17,6 +17,9 @@ CREATE TABLE rollcall.journal (
 -- A run's lines lie together: a coarse index finds them, and costs a backfill next to nothing.
 CREATE INDEX journal_by_run ON rollcall.journal USING brin (run_id) WITH (pages_per_range = 16);
 CREATE INDEX journal_by_user ON rollcall.journal (user_id);
+-- What is written outside of runs is counted by the hour. Runs do not touch this index.
+CREATE INDEX journal_outside ON rollcall.journal (table_name, written_at)
+    WHERE run_id IN ('webhook', 'ensure', 'admin', 'user');
 
 -- Users whom no run writes, because the writes of a run to them were undone.
 CREATE TABLE rollcall.holds (

@@ -13,6 +13,8 @@ CREATE TABLE rollcall_journal (
 ) STRICT;
 CREATE INDEX rollcall_journal_by_run ON rollcall_journal (run_id, seq);
 CREATE INDEX rollcall_journal_by_user ON rollcall_journal (table_name, user_id);
+CREATE INDEX rollcall_journal_outside ON rollcall_journal (table_name, written_at)
+    WHERE run_id IN ('webhook', 'ensure', 'admin', 'user');
 
 CREATE TABLE rollcall_holds (
     table_name text NOT NULL,
