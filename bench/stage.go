@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // stage is where every contender performs.
@@ -28,6 +29,7 @@ type figures struct {
 	peak      int64 // bytes
 	requests  int64
 	rows      int64
+	stages    reconcile.Stages // of rollcall
 }
 
 func (f figures) rate() float64    { return float64(f.users) / f.wall.Seconds() }
@@ -86,10 +88,14 @@ func (s *stage) round(ctx context.Context, name string, r round, sim *clerksim.S
 	if err != nil {
 		return f, fmt.Errorf("%w: %s", err, output)
 	}
-	if name == "rollcall" && r.name == "backfill" {
-		// The full run that follows a backfill at once is no part of it.
-		if f.wall, err = duration(output); err != nil {
-			return f, err
+	if name == "rollcall" {
+		var report reconcile.RunReport
+		if err := json.Unmarshal(output, &report); err != nil {
+			return f, fmt.Errorf("read the report: %w", err)
+		}
+		f.stages = report.Stages
+		if r.name == "backfill" { // The full run that follows it at once is no part of it.
+			f.wall = report.FinishedAt.Sub(report.StartedAt)
 		}
 	}
 	f.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -110,18 +116,6 @@ func (s *stage) program(name string, r round) (string, []string, error) {
 		self, err := os.Executable()
 		return self, []string{"-contender", name}, err
 	}
-}
-
-// duration reads how long the run took that the report tells of.
-func duration(report []byte) (time.Duration, error) {
-	var r struct {
-		StartedAt  time.Time `json:"started_at"`
-		FinishedAt time.Time `json:"finished_at"`
-	}
-	if err := json.Unmarshal(report, &r); err != nil {
-		return 0, fmt.Errorf("read the report: %w", err)
-	}
-	return r.FinishedAt.Sub(r.StartedAt), nil
 }
 
 // config gives Rollcall the whole of the limit, and names the columns that the
