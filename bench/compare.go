@@ -82,7 +82,7 @@ func (s *stage) compare(ctx context.Context) error {
 				if c.name == "rollcall" {
 					best[r.name] = f.rate()
 					fmt.Fprintf(stages, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", r.name, wait,
-						f.stages.Wait, f.stages.Fetch, f.stages.Decode, f.stages.Compare, f.stages.Write)
+						f.report.Stages.Wait, f.report.Stages.Fetch, f.report.Stages.Decode, f.report.Stages.Compare, f.report.Stages.Write)
 				}
 				ratio := "-"
 				if best[r.name] > 0 {

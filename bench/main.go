@@ -33,6 +33,7 @@ func bench(ctx context.Context) error {
 	flag.StringVar(&s.binary, "rollcall", "bin/rollcall", "Rollcall's binary")
 	flag.StringVar(&s.only, "only", "", "run only this contender")
 	scale := flag.Bool("scale", false, "run Rollcall over 10,000 users and ten times as many each time, up to -users")
+	ordeal := flag.Bool("ordeal", false, "run Rollcall alone on a bad day: Clerk fails 5% of requests, and PostgreSQL is restarted twice")
 	contender := flag.String("contender", "", "internal: be this contender")
 	flag.Parse()
 	if *contender != "" {
@@ -41,6 +42,9 @@ func bench(ctx context.Context) error {
 	s.admin = os.Getenv("TEST_DATABASE_URL")
 	if s.admin == "" {
 		return errors.New("no database: run it by make bench, or set TEST_DATABASE_URL to an empty server's URL")
+	}
+	if *ordeal {
+		return s.ordeal(ctx)
 	}
 	if *scale {
 		return s.scale(ctx)

@@ -29,7 +29,7 @@ type figures struct {
 	peak      int64 // bytes
 	requests  int64
 	rows      int64
-	stages    reconcile.Stages // of rollcall
+	report    reconcile.RunReport // of rollcall
 }
 
 func (f figures) rate() float64    { return float64(f.users) / f.wall.Seconds() }
@@ -89,13 +89,11 @@ func (s *stage) round(ctx context.Context, name string, r round, sim *clerksim.S
 		return f, fmt.Errorf("%w: %s", err, output)
 	}
 	if name == "rollcall" {
-		var report reconcile.RunReport
-		if err := json.Unmarshal(output, &report); err != nil {
+		if err := json.Unmarshal(output, &f.report); err != nil {
 			return f, fmt.Errorf("read the report: %w", err)
 		}
-		f.stages = report.Stages
 		if r.name == "backfill" { // The full run that follows it at once is no part of it.
-			f.wall = report.FinishedAt.Sub(report.StartedAt)
+			f.wall = f.report.FinishedAt.Sub(f.report.StartedAt)
 		}
 	}
 	f.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -161,14 +159,18 @@ func execute(ctx context.Context, database, sql string) error {
 	return err
 }
 
-func count(ctx context.Context, database string) (rows int64, err error) {
+func count(ctx context.Context, database string) (int64, error) {
+	return scalar(ctx, database, "SELECT count(DISTINCT clerk_id) FROM users")
+}
+
+func scalar(ctx context.Context, database, query string) (n int64, err error) {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return 0, fmt.Errorf("connect: %w", err)
 	}
-	err = conn.QueryRow(ctx, "SELECT count(DISTINCT clerk_id) FROM users").Scan(&rows)
+	err = conn.QueryRow(ctx, query).Scan(&n)
 	if closing := conn.Close(ctx); err == nil {
 		err = closing
 	}
-	return rows, err
+	return n, err
 }
