@@ -41,6 +41,8 @@ type RunReport struct {
 	DryRun   bool     `json:"dry_run"`
 	Outcome  Outcome  `json:"outcome"`
 	Reason   string   `json:"reason"` // why it was skipped, aborted or failed; "" otherwise
+	// TriggeredBy names who asked for the run; "" is the clock or the command line.
+	TriggeredBy string `json:"triggered_by,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 	// FollowUp asks for a full run at once: this one inserted more users than it
 	// could look up again, and the next sees whoever was deleted meanwhile.

@@ -119,14 +119,14 @@ func (s *service) openAll(ctx context.Context) error {
 	return err
 }
 
-func (s *service) run(ctx context.Context, mode reconcile.Mode) (*reconcile.RunReport, error) {
+func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.RunReport, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
-	r, err := s.engine().Run(ctx, reconcile.Options{Mode: mode})
+	r, err := s.engine().Run(ctx, reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By})
 	s.forget(ctx, r)
 	return r, err
 }
