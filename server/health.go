@@ -1,5 +1,6 @@
-// Package server is what Rollcall shows over HTTP. So far that is its health,
-// for containers and load balancers.
+// Package server is what Rollcall shows over HTTP: its health, its metrics, and the
+// admin API that the dashboard is made from. It knows neither the database nor the
+// daemon: what it serves comes from an Operator.
 package server
 
 import (
@@ -28,6 +29,15 @@ func Health(c Checks) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, "stuck", c.Alive()) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, "not_ready", c.Ready(r.Context())) })
+	return mux
+}
+
+// WithMetrics serves health, and metrics without a token: it is for a listener that
+// only the monitoring reaches.
+func WithMetrics(c Checks, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", Health(c))
+	mux.Handle("GET /metrics", metrics)
 	return mux
 }
 

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// errBusy says that too many questions wait for the database already.
+var errBusy = errors.New("too many questions at a time: ask again in a moment")
+
+// cache keeps answers for a moment, so that a thousand requests a second ask the
+// database once. It forgets everything when it is full, and when something was changed.
+type cache struct {
+	size int
+	ttl  time.Duration
+
+	mu      sync.Mutex
+	entries map[string]entry
+	epoch   int // changes with each forget
+}
+
+type entry struct {
+	body  []byte
+	until time.Time
+}
+
+func newCache(size int, ttl time.Duration) *cache {
+	return &cache{size: size, ttl: ttl, entries: map[string]entry{}}
+}
+
+func (c *cache) get(key string) (body []byte, epoch int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[key]; ok && time.Now().Before(e.until) {
+		return e.body, c.epoch
+	}
+	return nil, c.epoch
+}
+
+// put keeps an answer that was asked for in that epoch.
+func (c *cache) put(key string, body []byte, epoch int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch != c.epoch {
+		return
+	}
+	if len(c.entries) >= c.size {
+		clear(c.entries)
+	}
+	c.entries[key] = entry{body, time.Now().Add(c.ttl)}
+}
+
+func (c *cache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.entries)
+	c.epoch++
+}
+
+// readTimeout bounds one question to the database, the wait for its turn included.
+const readTimeout = 10 * time.Second
+
+// cached answers a GET whose answer is the same for everybody who may ask, with what
+// ask returns or with what it returned a moment ago.
+func (a *admin) cached(w http.ResponseWriter, r *http.Request, ask func(context.Context) (any, error)) error {
+	body, err := a.remembered(r.Context(), r.URL.Path+"?"+r.URL.Query().Encode(), ask)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // the client may be gone
+	return nil
+}
+
+// remembered asks once for all who want to know the same at the same time.
+func (a *admin) remembered(ctx context.Context, key string, ask func(context.Context) (any, error)) ([]byte, error) {
+	if body, _ := a.cache.get(key); body != nil {
+		return body, nil
+	}
+	// Nobody waits longer than he wants; the question goes on for the others.
+	detached := context.WithoutCancel(ctx)
+	result := a.flight.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(detached, readTimeout)
+		defer cancel()
+		_, epoch := a.cache.get(key)
+		answer, err := turn(ctx, a.reads, func() (any, error) { return ask(ctx) })
+		if err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(answer)
+		if err == nil {
+			body = append(body, '\n')
+			a.cache.put(key, body, epoch)
+		}
+		return body, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-result:
+		body, _ := r.Val.([]byte)
+		return body, r.Err
+	}
+}
+
+// turn does something once there is a place for it.
+func turn[T any](ctx context.Context, places chan struct{}, do func() (T, error)) (T, error) {
+	select {
+	case places <- struct{}{}:
+		defer func() { <-places }()
+		return do()
+	case <-ctx.Done():
+		var none T
+		return none, errBusy
+	}
+}
