@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -109,14 +110,18 @@ func (a *admin) dispatch(w http.ResponseWriter, r *http.Request) {
 		a.mux.ServeHTTP(w, r)
 		return
 	}
+	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := a.mux.Handler(other); pattern != "" && method != r.Method {
-			w.Header().Set("Allow", method)
-			fail(w, http.StatusMethodNotAllowed, "method_not_allowed", r.Method+" is not for this path: use "+method)
-			return
+		if _, pattern := a.mux.Handler(other); pattern != "" {
+			allowed = append(allowed, method)
 		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		fail(w, http.StatusMethodNotAllowed, "method_not_allowed", "this path takes "+strings.Join(allowed, " and "))
+		return
 	}
 	fail(w, http.StatusNotFound, "not_found", "there is nothing at this path")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -24,25 +25,25 @@ type cache struct {
 }
 
 type entry struct {
-	body  []byte
-	until time.Time
+	answer any
+	until  time.Time
 }
 
 func newCache(size int, ttl time.Duration) *cache {
 	return &cache{size: size, ttl: ttl, entries: map[string]entry{}}
 }
 
-func (c *cache) get(key string) (body []byte, epoch int) {
+func (c *cache) get(key string) (answer any, epoch int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.entries[key]; ok && time.Now().Before(e.until) {
-		return e.body, c.epoch
+		return e.answer, c.epoch
 	}
 	return nil, c.epoch
 }
 
 // put keeps an answer that was asked for in that epoch.
-func (c *cache) put(key string, body []byte, epoch int) {
+func (c *cache) put(key string, answer any, epoch int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if epoch != c.epoch {
@@ -51,7 +52,7 @@ func (c *cache) put(key string, body []byte, epoch int) {
 	if len(c.entries) >= c.size {
 		clear(c.entries)
 	}
-	c.entries[key] = entry{body, time.Now().Add(c.ttl)}
+	c.entries[key] = entry{answer, time.Now().Add(c.ttl)}
 }
 
 func (c *cache) forget() {
@@ -67,7 +68,13 @@ const readTimeout = 10 * time.Second
 // cached answers a GET whose answer is the same for everybody who may ask, with what
 // ask returns or with what it returned a moment ago.
 func (a *admin) cached(w http.ResponseWriter, r *http.Request, ask func(context.Context) (any, error)) error {
-	body, err := a.remembered(r.Context(), r.URL.Path+"?"+r.URL.Query().Encode(), ask)
+	body, err := remembered(r.Context(), a, r.URL.Path+"?"+r.URL.Query().Encode(), func(ctx context.Context) ([]byte, error) {
+		answer, err := ask(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(answer)
+	})
 	if err != nil {
 		return err
 	}
@@ -76,34 +83,32 @@ func (a *admin) cached(w http.ResponseWriter, r *http.Request, ask func(context.
 	return nil
 }
 
-// remembered asks once for all who want to know the same at the same time.
-func (a *admin) remembered(ctx context.Context, key string, ask func(context.Context) (any, error)) ([]byte, error) {
-	if body, _ := a.cache.get(key); body != nil {
-		return body, nil
+// remembered asks once for all who want to know the same at the same time. They
+// share the answer, so nobody changes it.
+func remembered[T any](ctx context.Context, a *admin, key string, ask func(context.Context) (T, error)) (T, error) {
+	answer, epoch := a.cache.get(key)
+	if answer != nil {
+		return answer.(T), nil //nolint:errcheck // a key has answers of one type
 	}
 	// Nobody waits longer than he wants; the question goes on for the others.
 	detached := context.WithoutCancel(ctx)
-	result := a.flight.DoChan(key, func() (any, error) {
+	// Who asks after a change does not join those who asked before it.
+	result := a.flight.DoChan(fmt.Sprint(epoch, " ", key), func() (any, error) {
 		ctx, cancel := context.WithTimeout(detached, readTimeout)
 		defer cancel()
-		_, epoch := a.cache.get(key)
-		answer, err := turn(ctx, a.reads, func() (any, error) { return ask(ctx) })
-		if err != nil {
-			return nil, err
-		}
-		body, err := json.Marshal(answer)
+		answer, err := turn(ctx, a.reads, func() (T, error) { return ask(ctx) })
 		if err == nil {
-			body = append(body, '\n')
-			a.cache.put(key, body, epoch)
+			a.cache.put(key, answer, epoch)
 		}
-		return body, err
+		return answer, err
 	})
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		var none T
+		return none, ctx.Err()
 	case r := <-result:
-		body, _ := r.Val.([]byte)
-		return body, r.Err
+		answer, _ := r.Val.(T)
+		return answer, r.Err
 	}
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,18 +10,9 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
-// status is the status for everybody, as JSON without a role.
-func (a *admin) status(ctx context.Context) ([]byte, error) {
-	return a.remembered(ctx, "status", func(ctx context.Context) (any, error) { return a.Operator.Status(ctx) })
-}
-
 // statusFor is the status of now, for a role.
 func (a *admin) statusFor(ctx context.Context, role Role) (Status, error) {
-	var s Status
-	body, err := a.status(ctx)
-	if err == nil {
-		err = json.Unmarshal(body, &s)
-	}
+	s, err := remembered(ctx, a, "status", a.Operator.Status)
 	s.Now, s.Role = time.Now().UTC(), role
 	if now := a.Operator.Progress(); now != nil {
 		s.Running = now

@@ -54,6 +54,9 @@ func (o *operator) Status(ctx context.Context) (server.Status, error) {
 			s.Last[mode] = r
 		}
 	}
+	for mode, r := range s.Last {
+		s.Last[mode] = brief(r)
+	}
 	whole := view.Whole
 	if last := d.Last[reconcile.Full]; last != nil && last.Clerk.Complete && (whole == nil || whole.StartedAt.Before(last.StartedAt)) {
 		whole = last
@@ -89,6 +92,19 @@ func fill(s *server.Status, view *db.Overview) {
 	if r := view.Running; r != nil && s.Running == nil { // another process's
 		s.Running = &server.Running{Mode: r.Mode, Since: r.StartedAt, RunID: r.RunID}
 	}
+}
+
+// brief is a report without its lists of ids, which GET /api/runs/{id} gives: the
+// status is sent every second.
+func brief(r *reconcile.RunReport) *reconcile.RunReport {
+	if r == nil {
+		return nil
+	}
+	short := *r
+	for _, k := range reconcile.Kinds {
+		short.Kind(k).IDs = []string{}
+	}
+	return &short
 }
 
 func total(counts map[reconcile.Kind]int64) (n int64) {
