@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,14 +37,14 @@ const maxBody = 64 << 10
 // admin is the admin listener's handler.
 type admin struct {
 	AdminConfig
-	log    *zap.Logger
-	auth   *auth
-	mux    *http.ServeMux
-	reads  chan struct{} // holds a token for each read of the state that is under way
-	flight singleflight.Group
-	cache  *cache
-	events *events
-	done   <-chan struct{}
+	log     *zap.Logger
+	auth    *auth
+	mux     *http.ServeMux
+	reads   chan struct{} // holds a token for each read of the state that is under way
+	flight  singleflight.Group
+	cache   *cache
+	streams atomic.Int64 // that are open
+	done    <-chan struct{}
 }
 
 // maxReads is how many questions of the admin API the database answers at a time:
@@ -58,7 +59,6 @@ func Admin(ctx context.Context, cfg AdminConfig) http.Handler {
 		a.log = zap.NewNop()
 	}
 	a.auth = newAuth(cfg.AdminToken, cfg.ViewerToken, cfg.Loopback)
-	a.events = newEvents(a)
 	health := Health(cfg.Checks)
 	a.mux.Handle("GET /healthz", health)
 	a.mux.Handle("GET /readyz", health)

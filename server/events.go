@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,18 +17,12 @@ const (
 	maxStreams    = 100
 )
 
-// events counts the streams that are open.
-type events struct{ open atomic.Int64 }
-
-func newEvents(*admin) *events { return &events{} }
-
 // getEvents streams the status and the progress of a run.
 func (a *admin) getEvents(w http.ResponseWriter, r *http.Request, c caller) error {
-	if a.events.open.Add(1) > maxStreams {
-		a.events.open.Add(-1)
+	defer a.streams.Add(-1)
+	if a.streams.Add(1) > maxStreams {
 		return errBusy
 	}
-	defer a.events.open.Add(-1)
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // or a proxy would keep them
