@@ -109,6 +109,9 @@ func (a *admin) heal(r *http.Request, c caller, ids []string) ([]synced, error) 
 			return nil, badRequest("%.40q is no Clerk user id (user_...)", id)
 		}
 	}
+	if !a.lookups.Allow() {
+		return nil, errTooMany
+	}
 	a.did(r, c, "sync", zap.Strings("user_ids", ids))
 	healed, err := a.Operator.Heal(r.Context(), ids)
 	a.cache.forget()
@@ -169,6 +172,9 @@ func (a *admin) postSyncUser(w http.ResponseWriter, r *http.Request, c caller) e
 	}
 	if body.UserID != "" {
 		return a.syncOne(w, r, c, body.UserID)
+	}
+	if !a.lookups.Allow() {
+		return errTooMany
 	}
 	people, err := a.Operator.Find(r.Context(), body.Email)
 	if err != nil {

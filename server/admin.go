@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 )
 
 // AdminConfig says what the admin listener serves, and to whom.
@@ -43,7 +44,8 @@ type admin struct {
 	reads   chan struct{} // holds a token for each read of the state that is under way
 	flight  singleflight.Group
 	cache   *cache
-	streams atomic.Int64 // that are open
+	lookups *rate.Limiter // what asks Clerk, whose limit the runs need
+	streams atomic.Int64  // that are open
 	done    <-chan struct{}
 }
 
@@ -51,10 +53,17 @@ type admin struct {
 // runs need the pool's other connections.
 const maxReads = 2
 
+// The admin API looks at no more than so many users a second, and at a burst of
+// them: each look is a request to Clerk, and those of runs come first.
+const (
+	lookupRate  = 10
+	lookupBurst = 100
+)
+
 // Admin returns the handler of the admin listener. Its event streams end with ctx.
 func Admin(ctx context.Context, cfg AdminConfig) http.Handler {
 	a := &admin{AdminConfig: cfg, log: cfg.Logger, mux: http.NewServeMux(), done: ctx.Done(),
-		reads: make(chan struct{}, maxReads), cache: newCache(256, time.Second)}
+		reads: make(chan struct{}, maxReads), cache: newCache(256, time.Second), lookups: rate.NewLimiter(lookupRate, lookupBurst)}
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}

@@ -57,6 +57,9 @@ func (a *admin) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status, code = http.StatusConflict, "guard"
 	case errors.Is(err, ErrClerk):
 		status, code = http.StatusBadGateway, "clerk_unavailable"
+	case errors.Is(err, errTooMany):
+		status, code = http.StatusTooManyRequests, "rate_limited"
+		w.Header().Set("Retry-After", "1")
 	case errors.Is(err, errBusy):
 		status, code = http.StatusServiceUnavailable, "busy"
 		w.Header().Set("Retry-After", "1")

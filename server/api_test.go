@@ -70,6 +70,24 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// Looks at users do not eat the budget of the runs.
+func TestLookupsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	limited := 0
+	for range 150 {
+		a := s.ask("GET", "/api/users/user_1", "", as(viewerToken))
+		if a.status == 429 && a.code() == "rate_limited" && a.header.Get("Retry-After") != "" {
+			limited++
+		} else if a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	if limited == 0 {
+		t.Error("150 looks at once were all made")
+	}
+}
+
 func TestRunPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)

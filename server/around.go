@@ -37,6 +37,9 @@ func (a *admin) around(next http.Handler) http.Handler {
 					fail(seen, http.StatusInternalServerError, "internal", "the request failed: the log has the reason under the request's id "+id)
 				}
 			}
+			if !a.log.Core().Enabled(zap.DebugLevel) {
+				return
+			}
 			a.log.Debug("request", zap.String("request_id", id), zap.String("method", r.Method), zap.String("path", r.URL.Path),
 				zap.Int("status", seen.status), zap.Duration("took", time.Since(began)))
 		}()

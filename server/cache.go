@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// errBusy says that too many questions wait for the database already.
-var errBusy = errors.New("too many questions at a time: ask again in a moment")
+// Why a question is not even asked.
+var (
+	errBusy    = errors.New("too many questions at a time: ask again in a moment")
+	errTooMany = errors.New("too many looks at users, each of which asks Clerk: ask again in a moment")
+)
 
 // cache keeps answers for a moment, so that a thousand requests a second ask the
 // database once. It forgets everything when it is full, and when something was changed.

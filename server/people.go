@@ -73,6 +73,9 @@ func (a *admin) getUsers(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
+	if !a.lookups.Allow() {
+		return errTooMany
+	}
 	people, err := turn(r.Context(), a.reads, func() ([]Person, error) { return a.Operator.Find(r.Context(), query) })
 	if err != nil {
 		return err
@@ -93,6 +96,9 @@ func (a *admin) getUser(w http.ResponseWriter, r *http.Request, c caller) error 
 	show, err := a.shows(r, c, zap.String("user_id", id))
 	if err != nil {
 		return err
+	}
+	if !a.lookups.Allow() {
+		return errTooMany
 	}
 	p, err := turn(r.Context(), a.reads, func() (Person, error) { return a.Operator.Person(r.Context(), id) })
 	if err != nil {
