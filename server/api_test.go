@@ -169,7 +169,7 @@ func (s *site) stream(ctx context.Context) <-chan [2]string {
 		s.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+viewerToken)
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r) //nolint:bodyclose // by the reader below
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (a *admin) cached(w http.ResponseWriter, r *http.Request, ask func(context.
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(body) // the client may be gone
+	_, _ = w.Write(body) //nolint:gosec // G705: it is JSON, which json.Marshal escapes; the client may be gone
 	return nil
 }
 
@@ -90,8 +90,8 @@ func (a *admin) cached(w http.ResponseWriter, r *http.Request, ask func(context.
 // share the answer, so nobody changes it.
 func remembered[T any](ctx context.Context, a *admin, key string, ask func(context.Context) (T, error)) (T, error) {
 	answer, epoch := a.cache.get(key)
-	if answer != nil {
-		return answer.(T), nil //nolint:errcheck // a key has answers of one type
+	if known, ok := answer.(T); ok {
+		return known, nil
 	}
 	// Nobody waits longer than he wants; the question goes on for the others.
 	detached := context.WithoutCancel(ctx)

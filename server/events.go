@@ -34,7 +34,7 @@ func (a *admin) getEvents(w http.ResponseWriter, r *http.Request, c caller) erro
 	defer tick.Stop()
 	for {
 		if err := s.tell(r); err != nil {
-			return nil //nolint:nilerr // the client is gone
+			return nil // the client is gone
 		}
 		select {
 		case <-a.done:

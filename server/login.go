@@ -121,6 +121,7 @@ func (a *admin) logout(w http.ResponseWriter, r *http.Request) {
 
 func (a *admin) cookie(r *http.Request, value string, age int) *http.Cookie {
 	secure := a.Secure || r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	//nolint:gosec // G124: Secure is set wherever the browser speaks TLS; over http to this machine it would be lost
 	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode}
 }
 

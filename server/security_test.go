@@ -273,7 +273,7 @@ func TestPanics(t *testing.T) {
 		t.Error("it is not in the log")
 	}
 	panics := newSite(t, func(c *server.AdminConfig) {
-		c.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") })
+		c.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") }) //nolint:forbidigo // that is the subject
 	})
 	if a := panics.ask("GET", "/metrics", "", as(adminToken)); a.status != 500 || a.code() != "internal" || strings.Contains(a.body, "oops") {
 		t.Errorf("a panic: %d %s", a.status, a.body)
