@@ -125,7 +125,7 @@ func (t *pgTable) prepareRemove(key string) {
 		t.catalog.ident, unnest(len(t.columns), "", 0), strings.Join(same, " AND "), key)
 	if n := 1 + len(t.columns); t.inline(t.conn) {
 		t.removeSQL = fmt.Sprintf("WITH w AS (%s AS k), j AS (DELETE FROM rollcall.journal j USING w WHERE j.table_name = $%d::text"+
-			" AND j.run_id = $%d::text AND j.action = 'insert' AND j.user_id = w.k) SELECT k FROM w", t.removeSQL, n+1, n+2)
+			" AND j.run_id = $%d::text AND j.action = 'insert' AND j.user_id = w.k COLLATE \"C\") SELECT k FROM w", t.removeSQL, n+1, n+2)
 	}
 }
 

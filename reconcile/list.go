@@ -74,6 +74,37 @@ func (r *run) listIDs(ctx context.Context) error {
 // let the listing come to speed while the census is taken.
 const queued = 16
 
+// maxBatch is how many users are compared and written at once, where so many
+// wait: a transaction of eight pages costs the database a fifth less than eight
+// of one. More would let the application's own insert of one of them wait too long.
+const maxBatch = 4000
+
+// merge adds to a page what waits behind it.
+func merge(page []User, waiting <-chan []User) []User {
+	pages, n := [][]User{page}, len(page)
+	for n < maxBatch {
+		next := poll(waiting)
+		if next == nil {
+			break
+		}
+		pages, n = append(pages, next), n+len(next)
+	}
+	if len(pages) == 1 {
+		return page
+	}
+	return slices.Concat(pages...)
+}
+
+// poll returns a page that waits, nil where there is none.
+func poll(waiting <-chan []User) []User {
+	select {
+	case page := <-waiting:
+		return page
+	default:
+		return nil
+	}
+}
+
 // pipeline lists in the caller's goroutine while workers compare and write: a
 // page waits for the database, and not Clerk for both.
 func (r *run) pipeline(ctx context.Context, list func(context.Context, func(context.Context, []User) error) error) error {
@@ -87,7 +118,7 @@ func (r *run) pipeline(ctx context.Context, list func(context.Context, func(cont
 				if ctx.Err() != nil {
 					continue // drained, so that the lister is never stuck
 				}
-				if err := r.page(ctx, users); err != nil {
+				if err := r.page(ctx, merge(users, pages)); err != nil {
 					cancel(err)
 				}
 			}

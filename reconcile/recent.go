@@ -105,13 +105,18 @@ func (r *run) changedSince(ctx context.Context, since int64, pages int, page fun
 func (r *run) watches() bool { return r.State != nil && !r.o.DryRun && r.o.IDs == nil }
 
 // newestUpdate is the watermark at the start of a full run: what changes later
-// is looked at again at its end.
-func (r *run) newestUpdate(ctx context.Context) (newest int64, err error) {
+// is looked at again at its end. The first pages are asked for at the same time,
+// and so it lies further back by as long as the question took, and a second.
+func (r *run) newestUpdate(ctx context.Context) (int64, error) {
 	if !r.watches() {
 		return 0, nil
 	}
-	newest, _, err = r.changedSince(ctx, 0, 1, func([]User) error { return nil })
-	return newest, err
+	began := r.now()
+	newest, _, err := r.changedSince(ctx, 0, 1, func([]User) error { return nil })
+	if newest == 0 || err != nil {
+		return 0, err
+	}
+	return max(0, newest-(r.now().Sub(began)+time.Second).Milliseconds()), nil
 }
 
 // judgeChanged looks again at the users who changed while a full run listed the

@@ -73,7 +73,6 @@ func (r *run) do(ctx context.Context) error {
 // guard must count first.
 func (r *run) full(ctx context.Context) error {
 	var mark, after, seen int64
-	marked := make(chan struct{})
 	err := together(ctx,
 		func(ctx context.Context) error {
 			err := r.prove(ctx)
@@ -82,16 +81,12 @@ func (r *run) full(ctx context.Context) error {
 			}
 			return err
 		},
-		func(ctx context.Context) (err error) {
-			defer close(marked)
-			mark, err = r.newestUpdate(ctx)
-			return err
-		},
+		func(ctx context.Context) (err error) { mark, err = r.newestUpdate(ctx); return err },
 		func(ctx context.Context) (err error) { r.total, err = r.count(ctx); return err },
 		func(ctx context.Context) error {
-			// The listing begins once it is fixed what was there before it: the
-			// newest update, and the rows. What it brings waits until all is proven.
-			if err := await(ctx, marked, r.snapshot); err != nil {
+			// The listing begins once it is fixed which rows were there before it. What
+			// it brings waits until all is proven.
+			if err := await(ctx, r.snapshot); err != nil {
 				return err
 			}
 			return r.list(ctx)

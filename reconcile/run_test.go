@@ -416,6 +416,7 @@ func TestLostRacesAreCountedAndNoError(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(w *world) {
 		w.clerk.addMany(10)
+		w.clerk.change("user_0004", func(u *reconcile.User) { u.UpdatedAt -= 60_000 }) // not looked at again
 		w.engine.Table = raced{w.table, func() { w.exec("INSERT INTO users (clerk_id, name) VALUES ('user_0004', 'Webhook')") }}
 		r := w.run(reconcile.Repaired, reconcile.Options{})
 		if r.RacesLost != 1 || counts(r.Missing) != [2]int64{9, 9} || r.Conflict.Found != 0 {

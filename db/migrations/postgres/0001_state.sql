@@ -1,8 +1,10 @@
+-- Ids and names are compared byte by byte: that is all they need, and an index on them costs half as much.
+
 -- One row for each users table: its lease, its brake, and the Clerk instance that it belongs to.
 -- The token is UNIQUE so that its change counts as the change of a key: it waits for the write
 -- transactions that hold the row FOR KEY SHARE, and a renewal, which changes expires_at alone, does not.
 CREATE TABLE rollcall.control (
-    table_name           text PRIMARY KEY,
+    table_name           text COLLATE "C" PRIMARY KEY,
     token                text UNIQUE,
     holder               text,
     acquired_at          timestamptz,
@@ -16,8 +18,8 @@ CREATE TABLE rollcall.control (
 
 -- The history. The outcome is 'running' until the run has ended.
 CREATE TABLE rollcall.runs (
-    id          text PRIMARY KEY,
-    table_name  text NOT NULL,
+    id          text COLLATE "C" PRIMARY KEY,
+    table_name  text COLLATE "C" NOT NULL,
     mode        text NOT NULL,
     dry_run     boolean NOT NULL,
     outcome     text NOT NULL,
@@ -30,8 +32,8 @@ CREATE INDEX runs_by_start ON rollcall.runs (table_name, started_at);
 
 -- What is wrong now, and what was cured: one row for each user, since a user has at most one finding.
 CREATE TABLE rollcall.findings (
-    table_name      text NOT NULL,
-    user_id         text NOT NULL,
+    table_name      text COLLATE "C" NOT NULL,
+    user_id         text COLLATE "C" NOT NULL,
     kind            text NOT NULL,
     fields          jsonb,
     constraint_name text NOT NULL DEFAULT '',
@@ -40,7 +42,7 @@ CREATE TABLE rollcall.findings (
     refs            jsonb,
     fixed           boolean NOT NULL,
     created_at      timestamptz, -- of the user, in Clerk
-    run_id          text NOT NULL, -- the last run that saw it
+    run_id          text COLLATE "C" NOT NULL, -- the last run that saw it
     first_seen      timestamptz NOT NULL,
     last_seen       timestamptz NOT NULL,
     PRIMARY KEY (table_name, user_id)
@@ -49,8 +51,8 @@ CREATE INDEX findings_by_run ON rollcall.findings (run_id, kind, user_id);
 
 -- Users who are known to be deleted in Clerk. Nothing is kept of them but the id.
 CREATE TABLE rollcall.tombstones (
-    table_name text NOT NULL,
-    user_id    text NOT NULL,
+    table_name text COLLATE "C" NOT NULL,
+    user_id    text COLLATE "C" NOT NULL,
     deleted_at timestamptz NOT NULL,
     source     text NOT NULL,
     PRIMARY KEY (table_name, user_id)

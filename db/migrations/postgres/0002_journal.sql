@@ -3,9 +3,9 @@
 -- needs no privilege on its sequence.
 CREATE TABLE rollcall.journal (
     seq        bigint GENERATED ALWAYS AS IDENTITY,
-    table_name text NOT NULL,
-    run_id     text NOT NULL,
-    user_id    text NOT NULL,
+    table_name text COLLATE "C" NOT NULL,
+    run_id     text COLLATE "C" NOT NULL,
+    user_id    text COLLATE "C" NOT NULL,
     action     text NOT NULL,
     before     json,
     after      json,
@@ -15,7 +15,7 @@ CREATE TABLE rollcall.journal (
     PRIMARY KEY (seq)
 );
 -- A run's lines lie together: a coarse index finds them, and costs a backfill next to nothing.
-CREATE INDEX journal_by_run ON rollcall.journal USING brin (run_id) WITH (pages_per_range = 16);
+CREATE INDEX journal_by_run_and_time ON rollcall.journal USING brin (run_id, written_at) WITH (pages_per_range = 32);
 CREATE INDEX journal_by_user ON rollcall.journal (user_id);
 -- What is written outside of runs is counted by the hour. Runs do not touch this index.
 CREATE INDEX journal_outside ON rollcall.journal (table_name, written_at)
@@ -23,9 +23,9 @@ CREATE INDEX journal_outside ON rollcall.journal (table_name, written_at)
 
 -- Users whom no run writes, because the writes of a run to them were undone.
 CREATE TABLE rollcall.holds (
-    table_name text NOT NULL,
-    user_id    text NOT NULL,
-    run_id     text NOT NULL,
+    table_name text COLLATE "C" NOT NULL,
+    user_id    text COLLATE "C" NOT NULL,
+    run_id     text COLLATE "C" NOT NULL,
     held_at    timestamptz NOT NULL,
     PRIMARY KEY (table_name, user_id)
 );
