@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
@@ -91,7 +92,28 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 
 // Handler answers scrapes.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{DisableCompression: true})
+	return promhttp.HandlerFor(&gatherer{from: m.registry}, promhttp.HandlerOpts{DisableCompression: true})
+}
+
+// gatherer gathers at most once a second, so that a flood of scrapes costs little.
+type gatherer struct {
+	from prometheus.Gatherer
+
+	mu    sync.Mutex
+	last  []*dto.MetricFamily // shared: it is only read
+	err   error
+	until time.Time
+}
+
+// Gather implements prometheus.Gatherer.
+func (g *gatherer) Gather() ([]*dto.MetricFamily, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := time.Now(); now.After(g.until) {
+		g.last, g.err = g.from.Gather()
+		g.until = now.Add(time.Second)
+	}
+	return g.last, g.err
 }
 
 // RunEnded counts a run. The report may be nil.

@@ -24,13 +24,15 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &service{parts: a, started: time.Now()}
+	s := &service{started: time.Now()}
 	o := &operator{service: s}
 	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Webhooks: len(a.cfg.Webhook.SigningSecrets) > 0, Gauges: o.Gauges})
 	a.onResponse = s.metrics.ClerkResponse
+	s.parts = *a
 	defer func() {
 		if !errors.Is(err, daemon.ErrStuck) { // such a run keeps its connections, and close would wait for them
-			a.close()
+			last := s.now()
+			last.close()
 		}
 	}()
 	schedule := a.cfg.Schedule

@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -268,8 +266,11 @@ func (o *operator) Points(ctx context.Context, since time.Time) ([]server.Point,
 // Gauges is what the metrics tell of the table.
 func (o *operator) Gauges(ctx context.Context) (server.Gauges, error) {
 	a, err := o.opened(ctx)
-	if err != nil || a.state == nil || a.cfg.Database.StateURL == config.StateNone {
-		return server.Gauges{}, cmp.Or(err, server.ErrNoState)
+	if err == nil && a.state == nil {
+		err = server.ErrNoState
+	}
+	if err != nil {
+		return server.Gauges{}, err
 	}
 	view, err := a.state.Overview(ctx)
 	if err != nil {

@@ -22,7 +22,7 @@ type service struct {
 	opening sync.Mutex // held while something is opened, or looked at again
 
 	mu     sync.RWMutex // guards what follows
-	parts  *app
+	parts  app
 	healer *reconcile.Engine // of these parts; nil: to be made
 }
 
@@ -30,13 +30,13 @@ type service struct {
 func (s *service) now() app {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return *s.parts
+	return s.parts
 }
 
 func (s *service) replace(a app) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*s.parts = a
+	s.parts = a
 	s.healer = nil
 }
 
