@@ -1,7 +1,8 @@
 // Command bench runs Rollcall side by side with what a team would write today,
 // each in a process of its own against the same simulated Clerk and the same
 // PostgreSQL, and prints what each took: make bench. With -scale it runs
-// Rollcall alone over ever larger instances.
+// Rollcall alone over ever larger instances; with -load it asks a daemon's admin API
+// a thousand times a second meanwhile.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"time"
 )
 
 func main() {
@@ -34,6 +36,10 @@ func bench(ctx context.Context) error {
 	flag.StringVar(&s.only, "only", "", "run only this contender")
 	scale := flag.Bool("scale", false, "run Rollcall over 10,000 users and ten times as many each time, up to -users")
 	ordeal := flag.Bool("ordeal", false, "run Rollcall alone on a bad day: Clerk fails 5% of requests, and PostgreSQL is restarted twice")
+	loaded := flag.Bool("load", false, "put the admin API of a daemon under load while it makes full runs")
+	l := load{clients: 64}
+	flag.IntVar(&l.rate, "rate", 1000, "with -load: requests a second")
+	flag.DurationVar(&l.span, "for", 30*time.Second, "with -load: for how long")
 	contender := flag.String("contender", "", "internal: be this contender")
 	flag.Parse()
 	if *contender != "" {
@@ -48,6 +54,9 @@ func bench(ctx context.Context) error {
 	}
 	if *scale {
 		return s.scale(ctx)
+	}
+	if *loaded {
+		return s.underLoad(ctx, l)
 	}
 	return s.compare(ctx)
 }

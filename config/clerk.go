@@ -42,6 +42,12 @@ func parseAPIURL(t text) (string, error) {
 	return strings.TrimRight(t.s, "/"), nil
 }
 
+// Loopback reports whether an address to listen on, host:port, is this machine's alone.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && loopback(host)
+}
+
 // loopback reports whether a host is this machine alone.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

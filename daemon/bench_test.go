@@ -57,7 +57,8 @@ func start(t *testing.T, cfg daemon.Config, do func(context.Context, int, reconc
 	return b
 }
 
-func (b *bench) run(ctx context.Context, mode reconcile.Mode) (*reconcile.RunReport, error) {
+func (b *bench) run(ctx context.Context, r daemon.Request) (*reconcile.RunReport, error) {
+	mode := r.Mode
 	b.mu.Lock()
 	b.runs = append(b.runs, ran{time.Now(), mode})
 	n := len(b.runs)

@@ -91,7 +91,7 @@ func (d *Daemon) attempt(ctx context.Context) (v verdict) {
 		d.cfg.Logger.Info("no full run is due", zap.Time("last", last))
 		return settled
 	}
-	return d.run(ctx, reconcile.Full)
+	return d.run(ctx, Request{Mode: reconcile.Full})
 }
 
 // lastSuccess is when the last successful run began, by anybody or by this process.

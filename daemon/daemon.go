@@ -27,7 +27,7 @@ type Config struct {
 	// never more than half of the time to the next one.
 	Jitter time.Duration
 	// Run makes one run. A nil report with an error means that it could not even begin.
-	Run func(ctx context.Context, mode reconcile.Mode) (*reconcile.RunReport, error)
+	Run func(ctx context.Context, r Request) (*reconcile.RunReport, error)
 	// LastSuccess returns when the last successful run of the mode started, by
 	// whichever process, and the zero time for never. Nil, or always zero: only
 	// what this process did counts.

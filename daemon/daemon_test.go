@@ -114,14 +114,14 @@ func TestStopOfAStubbornRun(t *testing.T) {
 func TestStopBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := daemon.New(daemon.Config{Full: "0 3 * * *", Run: func(context.Context, reconcile.Mode) (*reconcile.RunReport, error) {
+		d, err := daemon.New(daemon.Config{Full: "0 3 * * *", Run: func(context.Context, daemon.Request) (*reconcile.RunReport, error) {
 			t.Error("a run began")
 			return ended(reconcile.Full, reconcile.InSync), nil
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := d.Status(); len(s.Next) != 0 || !d.Trigger(reconcile.Full) {
+		if s := d.Status(); len(s.Next) != 0 || !d.Trigger(daemon.Request{Mode: reconcile.Full}) {
 			t.Errorf("before it runs: %+v", s)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -150,7 +150,7 @@ func TestAlive(t *testing.T) {
 
 func TestBadSchedules(t *testing.T) {
 	t.Parallel()
-	_, err := daemon.New(daemon.Config{Full: "whenever", Recent: "0 0 31 2 *", Run: func(context.Context, reconcile.Mode) (*reconcile.RunReport, error) { return nil, nil }})
+	_, err := daemon.New(daemon.Config{Full: "whenever", Recent: "0 0 31 2 *", Run: func(context.Context, daemon.Request) (*reconcile.RunReport, error) { return nil, nil }})
 	for _, want := range []string{`schedule.full: "whenever"`, `schedule.recent: "0 0 31 2 *": there is no such day`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %s", err, want)

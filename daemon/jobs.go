@@ -28,7 +28,7 @@ func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 			return
 		}
 		defer d.turn.give()
-		d.run(ctx, mode)
+		d.run(ctx, Request{Mode: mode})
 		return
 	}
 	d.tell(ctx, d.scheduledFull(ctx, due, log))
@@ -47,7 +47,7 @@ func (d *Daemon) scheduledFull(ctx context.Context, due time.Time, log *zap.Logg
 		log.Info("this run has been made since it was due")
 		return news{settled, began}
 	}
-	return news{d.run(ctx, reconcile.Full), began}
+	return news{d.run(ctx, Request{Mode: reconcile.Full}), began}
 }
 
 // tell hands news to the catch-up, which may be waiting for the turn: whoever
@@ -59,11 +59,27 @@ func (d *Daemon) tell(ctx context.Context, n news) {
 	}
 }
 
+// Request is a run that somebody asks for.
+type Request struct {
+	Mode   reconcile.Mode
+	DryRun bool
+	// By names who asked; "" is the clock.
+	By string
+}
+
+// String is the mode, and whether the run is dry.
+func (r Request) String() string {
+	if r.DryRun {
+		return string(r.Mode) + " (dry)"
+	}
+	return string(r.Mode)
+}
+
 // Trigger asks for a run now, or as soon as the one under way is over. It
-// returns false where one of that mode is waiting already, which will do, and for
-// a mode that does not exist. It never blocks.
-func (d *Daemon) Trigger(mode reconcile.Mode) bool {
-	return slices.Contains(modes, mode) && d.queue.add(mode)
+// returns false where one of that mode, and as dry, is waiting already, which will
+// do, and for a mode that does not exist. It never blocks.
+func (d *Daemon) Trigger(r Request) bool {
+	return slices.Contains(modes, r.Mode) && d.queue.add(r)
 }
 
 // onDemand makes the runs that Trigger asks for. A request leaves its queue when
@@ -79,11 +95,11 @@ func (d *Daemon) onDemand(ctx context.Context) {
 			if !d.turn.take(ctx) {
 				return
 			}
-			mode, began := d.queue.pop(), time.Now()
-			v := d.run(ctx, mode)
+			request, began := d.queue.pop(), time.Now()
+			v := d.run(ctx, request)
 			d.turn.give()
 			// A scheduled run may have been left out for this one, which then has to be made up for if it failed.
-			if mode == reconcile.Full {
+			if request.Mode == reconcile.Full && !request.DryRun {
 				d.tell(ctx, news{v, began})
 			}
 		}

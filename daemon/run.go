@@ -17,40 +17,40 @@ var errPanicked = errors.New("the run panicked")
 
 // run makes one run, remembers and logs how it ended, and says what that means
 // for the catch-up. The caller has the turn.
-func (d *Daemon) run(ctx context.Context, mode reconcile.Mode) verdict {
+func (d *Daemon) run(ctx context.Context, r Request) verdict {
 	if ctx.Err() != nil {
 		return settled
 	}
 	started := time.Now()
-	d.seen.begin(mode, started)
-	report, err := d.safely(ctx, mode)
+	d.seen.begin(r, started)
+	report, err := d.safely(ctx, r)
 	if report == nil {
 		if err == nil {
 			err = errors.New("the run left no report")
 		}
-		report = &reconcile.RunReport{Mode: mode, Outcome: reconcile.Failed, Reason: err.Error(), StartedAt: started, FinishedAt: time.Now()}
+		report = &reconcile.RunReport{Mode: r.Mode, DryRun: r.DryRun, TriggeredBy: r.By, Outcome: reconcile.Failed, Reason: err.Error(), StartedAt: started, FinishedAt: time.Now()}
 	}
-	again := d.seen.end(mode, report)
+	again := d.seen.end(r, report)
 	interrupted := ctx.Err() != nil
 	d.log(report, again || interrupted, interrupted)
 	if interrupted {
 		return settled
 	}
 	if report.FollowUp {
-		d.Trigger(reconcile.Full)
+		d.Trigger(Request{Mode: reconcile.Full, By: r.By})
 	}
 	return judge(report.Outcome, err)
 }
 
 // safely turns a panic of the run into an error.
-func (d *Daemon) safely(ctx context.Context, mode reconcile.Mode) (report *reconcile.RunReport, err error) {
+func (d *Daemon) safely(ctx context.Context, r Request) (report *reconcile.RunReport, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.cfg.Logger.Error("a run panicked", zap.String("mode", string(mode)), zap.Any("panic", p), zap.Stack("stack"))
+			d.cfg.Logger.Error("a run panicked", zap.Stringer("mode", r), zap.Any("panic", p), zap.Stack("stack"))
 			report, err = nil, fmt.Errorf("%w: %v", errPanicked, p)
 		}
 	}()
-	return d.cfg.Run(ctx, mode)
+	return d.cfg.Run(ctx, r)
 }
 
 // judge says what the end of a full run means for the one that is due.
@@ -92,13 +92,16 @@ func (d *Daemon) log(r *reconcile.RunReport, again, interrupted bool) {
 		level = zapcore.ErrorLevel
 	}
 	fields := []zap.Field{
-		zap.String("run_id", r.RunID), zap.String("mode", string(r.Mode)), zap.String("outcome", string(r.Outcome)),
+		zap.String("run_id", r.RunID), zap.String("mode", string(r.Mode)), zap.Bool("dry_run", r.DryRun), zap.String("outcome", string(r.Outcome)),
 		zap.String("reason", r.Reason), zap.Float64("duration_s", r.FinishedAt.Sub(r.StartedAt).Seconds()),
 		zap.Int64("users", r.Clerk.Users), zap.Int64("rows", r.Database.Rows), zap.Int64("requests", r.Clerk.Requests),
 		zap.Int64("missing_found", r.Missing.Found), zap.Int64("missing_fixed", r.Missing.Fixed),
 		zap.Int64("stale_found", r.Stale.Found), zap.Int64("stale_fixed", r.Stale.Fixed),
 		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
 		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
+	}
+	if r.TriggeredBy != "" {
+		fields = append(fields, zap.String("triggered_by", r.TriggeredBy))
 	}
 	d.cfg.Logger.Log(level, "run", fields...)
 }

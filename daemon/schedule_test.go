@@ -195,7 +195,7 @@ func TestRecentIsLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, daemon.Config{Recent: "@every 1m"}, script{{takes: 80 * time.Second, outcome: reconcile.InSync}}.run)
 		b.pass(30 * time.Second)
-		b.daemon.Trigger(reconcile.Recent)
+		b.daemon.Trigger(daemon.Request{Mode: reconcile.Recent})
 		b.pass(100 * time.Second)
 		b.want(30*time.Second, 2*time.Minute)
 		if b.logged("a run is under way: this one is left out") != 1 {
@@ -212,7 +212,7 @@ func TestNoPile(t *testing.T) {
 		b := start(t, daemon.Config{Full: "@every 10m", LastSuccess: lastSuccess(epoch)}, script{
 			{takes: 25 * time.Minute, outcome: reconcile.InSync}, {outcome: reconcile.Aborted, err: reconcile.ErrAborted},
 		}.run)
-		b.daemon.Trigger(reconcile.Recent)
+		b.daemon.Trigger(daemon.Request{Mode: reconcile.Recent})
 		b.pass(29 * time.Minute)
 		b.want(0, 25*time.Minute)
 		b.stop()

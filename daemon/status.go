@@ -13,15 +13,15 @@ import (
 
 // Status is what the daemon does and knows at one moment.
 type Status struct {
-	// Running is the mode of the run under way, "" for none, and Since when it began.
-	Running reconcile.Mode
+	// Running is the run under way, whose mode is "" for none, and Since when it began.
+	Running Request
 	Since   time.Time
-	// Queued are the modes that were asked for by Trigger and have not begun.
-	Queued []reconcile.Mode
+	// Queued are the runs that were asked for by Trigger and have not begun.
+	Queued []Request
 	// Next is when the schedules are due, without jitter; a mode that is off is absent.
 	Next map[reconcile.Mode]time.Time
 	// Last is how the last run of each mode ended in this process, skipped ones
-	// included. The reports are shared: they must not be changed.
+	// included and dry ones left out. The reports are shared: they must not be changed.
 	Last map[reconcile.Mode]*reconcile.RunReport
 	// NotReady is why no run could begin when Ready was last asked; nil if one could.
 	NotReady error
@@ -57,31 +57,34 @@ func (d *Daemon) Ready(ctx context.Context) error {
 // seen is the daemon's memory. The zero value remembers nothing.
 type seen struct {
 	mu        sync.Mutex
-	running   reconcile.Mode
+	running   Request
 	since     time.Time
 	last      map[reconcile.Mode]*reconcile.RunReport
 	successes map[reconcile.Mode]time.Time
 	notReady  error
 }
 
-func (s *seen) begin(mode reconcile.Mode, at time.Time) {
+func (s *seen) begin(r Request, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running, s.since = mode, at
+	s.running, s.since = r, at
 }
 
 // end reports whether the run before, of the same mode, had the same outcome.
-func (s *seen) end(mode reconcile.Mode, r *reconcile.RunReport) (again bool) {
+func (s *seen) end(q Request, r *reconcile.RunReport) (again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running, s.since = "", time.Time{}
+	s.running, s.since = Request{}, time.Time{}
+	if q.DryRun {
+		return false
+	}
 	if s.last == nil {
 		s.last, s.successes = map[reconcile.Mode]*reconcile.RunReport{}, map[reconcile.Mode]time.Time{}
 	}
-	before := s.last[mode]
-	s.last[mode] = r
+	before := s.last[q.Mode]
+	s.last[q.Mode] = r
 	if succeeded(r) {
-		s.successes[mode] = r.StartedAt
+		s.successes[q.Mode] = r.StartedAt
 	}
 	return before != nil && before.Outcome == r.Outcome
 }
@@ -97,7 +100,7 @@ func (s *seen) success(mode reconcile.Mode) time.Time {
 func (s *seen) underWay() reconcile.Mode {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.running
+	return s.running.Mode
 }
 
 func (s *seen) ready(err error) {

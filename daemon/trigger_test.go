@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,23 +19,63 @@ func TestTrigger(t *testing.T) {
 			time.Sleep(time.Minute)
 			return ended(mode, reconcile.InSync), nil
 		})
-		if !b.daemon.Trigger(reconcile.Full) {
+		if !b.daemon.Trigger(daemon.Request{Mode: reconcile.Full}) {
 			t.Error("the first request was refused")
 		}
 		b.pass(time.Second)
-		if s := b.daemon.Status(); s.Running != reconcile.Full || !s.Since.Equal(epoch) || s.Next[reconcile.Full] != epoch.Add(3*time.Hour) {
+		if s := b.daemon.Status(); s.Running.Mode != reconcile.Full || !s.Since.Equal(epoch) || s.Next[reconcile.Full] != epoch.Add(3*time.Hour) {
 			t.Errorf("status %+v", s)
 		}
 		// One is under way: the next waits, and a third has nothing to add.
-		if !b.daemon.Trigger(reconcile.Full) || b.daemon.Trigger(reconcile.Full) || b.daemon.Trigger("weekly") {
+		if !b.daemon.Trigger(daemon.Request{Mode: reconcile.Full}) || b.daemon.Trigger(daemon.Request{Mode: reconcile.Full}) || b.daemon.Trigger(daemon.Request{Mode: "weekly"}) {
 			t.Error("requests were not queued once")
 		}
-		if q := b.daemon.Status().Queued; len(q) != 1 || q[0] != reconcile.Full {
+		if q := b.daemon.Status().Queued; len(q) != 1 || q[0].Mode != reconcile.Full {
 			t.Errorf("queued %v", q)
 		}
 		b.pass(5 * time.Minute)
 		b.want(0, time.Minute)
 		b.stop()
+	})
+}
+
+// Dry runs wait beside the others, are made last, and count for nothing.
+func TestTriggerDryRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var made []string
+		d, err := daemon.New(daemon.Config{Full: "0 3 * * *", LastSuccess: lastSuccess(epoch),
+			Run: func(_ context.Context, r daemon.Request) (*reconcile.RunReport, error) {
+				time.Sleep(time.Minute)
+				made = append(made, r.String()+" "+r.By)
+				return &reconcile.RunReport{Mode: r.Mode, DryRun: r.DryRun, Outcome: reconcile.Drift}, nil
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx) }()
+		dry := daemon.Request{Mode: reconcile.Full, DryRun: true, By: "ann"}
+		d.Trigger(dry)
+		synctest.Wait()
+		if s := d.Status(); s.Running != dry {
+			t.Errorf("running %v", s.Running)
+		}
+		if !d.Trigger(dry) || d.Trigger(dry) || !d.Trigger(daemon.Request{Mode: reconcile.Full, By: "bob"}) {
+			t.Error("requests were not queued once")
+		}
+		time.Sleep(10 * time.Minute)
+		if want := []string{"full (dry) ann", "full bob", "full (dry) ann"}; !slices.Equal(made, want) {
+			t.Errorf("made %q, want %q", made, want)
+		}
+		if last := d.Status().Last[reconcile.Full]; last == nil || last.DryRun {
+			t.Errorf("the last run is %+v", last)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -60,7 +101,7 @@ func TestTriggeredRunFails(t *testing.T) {
 		b := start(t, daemon.Config{Full: "0 3 * * *", LastSuccess: lastSuccess(epoch)},
 			script{{2 * time.Hour, reconcile.Failed, errors.New("Clerk is out of reach")}, {outcome: reconcile.InSync}}.run)
 		b.pass(2 * time.Hour)
-		b.daemon.Trigger(reconcile.Full)
+		b.daemon.Trigger(daemon.Request{Mode: reconcile.Full})
 		b.pass(10 * time.Hour)
 		b.want(2*time.Hour, 6*time.Hour)
 		b.stop()
@@ -73,7 +114,7 @@ func TestTriggeredRunFailsInBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, daemon.Config{Full: "0 3 * * *", LastSuccess: lastSuccess(epoch)},
 			script{{outcome: reconcile.Failed, err: errors.New("Clerk is out of reach")}, {outcome: reconcile.InSync}}.run)
-		b.daemon.Trigger(reconcile.Full)
+		b.daemon.Trigger(daemon.Request{Mode: reconcile.Full})
 		b.pass(4 * time.Hour)
 		b.want(0, 3*time.Hour)
 		b.stop()

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -43,26 +44,25 @@ func (t turn) tryTake() bool {
 // give ends the turn of whoever took it.
 func (t turn) give() { t <- struct{}{} }
 
-// queue holds at most one request of each mode.
+// queue holds at most one request of each mode, and of each dry one.
 type queue struct {
 	wake chan struct{} // holds a token after something was added
 
 	mu      sync.Mutex
-	waiting map[reconcile.Mode]bool
+	waiting []Request
 }
 
-func newQueue() *queue {
-	return &queue{wake: make(chan struct{}, 1), waiting: map[reconcile.Mode]bool{}}
-}
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// add reports whether the mode was not waiting yet.
-func (q *queue) add(mode reconcile.Mode) bool {
+// add reports whether no such request was waiting yet.
+func (q *queue) add(r Request) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting[mode] {
+	if slices.ContainsFunc(q.waiting, func(w Request) bool { return w.Mode == r.Mode && w.DryRun == r.DryRun }) {
 		return false
 	}
-	q.waiting[mode] = true
+	q.waiting = append(q.waiting, r)
+	slices.SortStableFunc(q.waiting, func(a, b Request) int { return weight(a) - weight(b) })
 	select {
 	case q.wake <- struct{}{}:
 	default: // whoever is woken looks at all of them
@@ -70,30 +70,32 @@ func (q *queue) add(mode reconcile.Mode) bool {
 	return true
 }
 
-// pop takes a request out, a full one first; "" if there is none.
-func (q *queue) pop() reconcile.Mode {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, mode := range modes {
-		if q.waiting[mode] {
-			delete(q.waiting, mode)
-			return mode
-		}
+// weight orders requests: full ones first, and dry ones last.
+func weight(r Request) int {
+	w := slices.Index(modes, r.Mode)
+	if r.DryRun {
+		w += len(modes)
 	}
-	return ""
+	return w
 }
 
-// list returns what waits, a full one first.
-func (q *queue) list() []reconcile.Mode {
+// pop takes the first request out; the zero one if there is none.
+func (q *queue) pop() Request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var out []reconcile.Mode
-	for _, mode := range modes {
-		if q.waiting[mode] {
-			out = append(out, mode)
-		}
+	if len(q.waiting) == 0 {
+		return Request{}
 	}
-	return out
+	first := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	return first
+}
+
+// list returns what waits, in the order in which it will be made.
+func (q *queue) list() []Request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.waiting)
 }
 
 // modes are all modes, the weightier first.

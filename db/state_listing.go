@@ -18,7 +18,7 @@ func (s *State) Findings(ctx context.Context, runID, after string, limit int) ([
 	if after != "" {
 		var ok bool
 		if kind, user, ok = strings.Cut(after, "/"); !ok {
-			return nil, "", fmt.Errorf("list findings: %q is no cursor of an earlier page", after)
+			return nil, "", fmt.Errorf("list findings: %w: %q", ErrCursor, after)
 		}
 	}
 	var rows []findingRow

@@ -88,13 +88,7 @@ func (s *State) Runs(ctx context.Context, limit int) ([]reconcile.RunReport, err
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", s.fault(err))
 	}
-	reports := make([]reconcile.RunReport, len(rows))
-	for i := range rows {
-		if reports[i], err = rows[i].report(); err != nil {
-			return nil, err
-		}
-	}
-	return reports, nil
+	return reports(rows)
 }
 
 // Run returns a run by its id, or by the beginning of it that no other run has.

@@ -39,6 +39,8 @@ type Engine struct {
 type Options struct {
 	Mode   Mode // "" is Full
 	DryRun bool
+	// By names who asked for the run, for the report; "" is the clock or the command line.
+	By string
 	// IDs restricts the run to these users, however young they are; nil is everybody.
 	IDs []string
 	// Allow overrides guards for this run: how many rows of a kind it may write.
@@ -51,6 +53,7 @@ type Options struct {
 
 // Progress is how far a run has come.
 type Progress struct {
+	RunID         string
 	Listed, Total int64 // users; Total is Clerk's own count
 	Found, Fixed  int64
 	Usage         Usage
@@ -104,6 +107,7 @@ func (e *Engine) newRun(o Options, id string) *run {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	r.report.TriggeredBy = o.By
 	r.log = r.log.With("run_id", id)
 	return r
 }

@@ -177,7 +177,7 @@ func (r *run) page(ctx context.Context, users []User) error {
 func (r *run) progress() Progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := Progress{Listed: r.listed, Total: max(r.total, r.listed), Usage: r.Source.Usage()}
+	p := Progress{RunID: r.report.RunID, Listed: r.listed, Total: max(r.total, r.listed), Usage: r.Source.Usage()}
 	p.Found, p.Fixed = r.report.Found()
 	return p
 }

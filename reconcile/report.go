@@ -35,13 +35,15 @@ const maxReportIDs = 100
 
 // RunReport is what a run tells, as JSON on --report and in the admin API.
 type RunReport struct {
-	Version  int      `json:"version"`
-	RunID    string   `json:"run_id"`
-	Mode     Mode     `json:"mode"`
-	DryRun   bool     `json:"dry_run"`
-	Outcome  Outcome  `json:"outcome"`
-	Reason   string   `json:"reason"` // why it was skipped, aborted or failed; "" otherwise
-	Warnings []string `json:"warnings,omitempty"`
+	Version int     `json:"version"`
+	RunID   string  `json:"run_id"`
+	Mode    Mode    `json:"mode"`
+	DryRun  bool    `json:"dry_run"`
+	Outcome Outcome `json:"outcome"`
+	Reason  string  `json:"reason"` // why it was skipped, aborted or failed; "" otherwise
+	// TriggeredBy names who asked for the run; "" is the clock or the command line.
+	TriggeredBy string   `json:"triggered_by,omitempty"`
+	Warnings    []string `json:"warnings,omitempty"`
 	// FollowUp asks for a full run at once: this one inserted more users than it
 	// could look up again, and the next sees whoever was deleted meanwhile.
 	FollowUp   bool           `json:"follow_up,omitempty"`

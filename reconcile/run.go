@@ -24,12 +24,12 @@ type run struct {
 	census             *census
 	snapshot           chan struct{} // closed once the census reads, or cannot
 	proven             chan struct{} // closed once this is proven to be the right Clerk
-	total              int64         // Clerk's count before the listing
 	comparing, writing atomic.Int64  // nanoseconds
 	outside            *Outside      // for Heal: what guards have to count already; nil in a run
 
 	mu       sync.Mutex // guards what follows, and the report
 	listed   int64
+	total    int64 // Clerk's count before the listing
 	strikes  strikes
 	unsaved  []Finding       // found, but not in the state yet
 	inserted []User          // to be looked up again
@@ -84,7 +84,13 @@ func (r *run) full(ctx context.Context) error {
 			return err
 		},
 		func(ctx context.Context) (err error) { mark, err = r.newestUpdate(ctx); return err },
-		func(ctx context.Context) (err error) { r.total, err = r.count(ctx); return err },
+		func(ctx context.Context) error {
+			total, err := r.count(ctx)
+			r.mu.Lock() // pages tell their progress meanwhile
+			defer r.mu.Unlock()
+			r.total = total
+			return err
+		},
 		func(ctx context.Context) error {
 			// The listing begins once it is fixed which rows were there before it. What
 			// it brings waits until all is proven.

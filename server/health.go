@@ -1,5 +1,6 @@
-// Package server is what Rollcall shows over HTTP. So far that is its health,
-// for containers and load balancers.
+// Package server is what Rollcall shows over HTTP: its health, its metrics, and the
+// admin API that the dashboard is made from. It knows neither the database nor the
+// daemon: what it serves comes from an Operator.
 package server
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,9 +27,42 @@ type Checks struct {
 // Health serves GET /healthz, which tells a stuck process from a quiet one, and
 // GET /readyz, which is 503 while the database cannot be reached.
 func Health(c Checks) http.Handler {
+	ready := &readiness{ask: c.Ready}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, "stuck", c.Alive()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, "not_ready", c.Ready(r.Context())) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, "not_ready", ready.now(r.Context())) })
+	return mux
+}
+
+// readiness asks the database once for everybody who asks within a second: the
+// question needs no token, and must not take the pool from the runs.
+type readiness struct {
+	ask func(context.Context) error
+
+	mu    sync.Mutex
+	last  error
+	until time.Time
+}
+
+func (r *readiness) now(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Now().After(r.until) {
+		// The answer is for the others too, if this one does not wait for it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		r.last = r.ask(ctx)
+		r.until = time.Now().Add(time.Second)
+	}
+	return r.last
+}
+
+// WithMetrics serves health, and metrics without a token: it is for a listener that
+// only the monitoring reaches.
+func WithMetrics(c Checks, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", Health(c))
+	mux.Handle("GET /metrics", metrics)
 	return mux
 }
 

@@ -36,6 +36,8 @@ type app struct {
 	table  db.Table
 	state  *db.State // nil: none
 	client *clerkclient.Client
+	// onResponse is told the status of every attempt to ask Clerk; may be nil.
+	onResponse func(status int)
 }
 
 // open reads the configuration and opens what the command needs.
@@ -70,7 +72,7 @@ func (a *app) newClient(attributes []reconcile.Attribute) (*clerkclient.Client, 
 		RateShare: a.cfg.Clerk.RateShare, RateLimit: a.cfg.Clerk.RateLimit,
 		EmailVerified: a.cfg.Policy.Conflict == reconcile.Relink,
 		MaxRetries:    cmp.Or(a.cfg.Clerk.Retries, -1),
-		Attributes:    attributes, Logger: a.log, Version: a.p.Version,
+		Attributes:    attributes, Logger: a.log, Version: a.p.Version, OnResponse: a.onResponse,
 	})
 	if err != nil {
 		return nil, usage(err)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
+	"net/http"
 	"sync"
 	"time"
 
@@ -14,8 +14,6 @@ import (
 
 	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/daemon"
-	"github.com/rollcall-sync/rollcall/db"
-	"github.com/rollcall-sync/rollcall/reconcile"
 	"github.com/rollcall-sync/rollcall/server"
 )
 
@@ -26,10 +24,15 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &service{app: a}
+	s := &service{started: time.Now()}
+	o := &operator{service: s}
+	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Webhooks: len(a.cfg.Webhook.SigningSecrets) > 0, Gauges: o.Gauges})
+	a.onResponse = s.metrics.ClerkResponse
+	s.parts = *a
 	defer func() {
 		if !errors.Is(err, daemon.ErrStuck) { // such a run keeps its connections, and close would wait for them
-			a.close()
+			last := s.now()
+			last.close()
 		}
 	}()
 	schedule := a.cfg.Schedule
@@ -47,14 +50,15 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	// A listener that fails ends the daemon; the daemon's end ends the listeners.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	o.daemon = d
 	var listeners sync.WaitGroup
-	for _, addr := range a.listeners() {
+	for _, l := range a.listeners(ctx, o) {
 		listeners.Go(func() {
-			err := server.Serve(ctx, addr, server.Health(server.Checks{Alive: d.Alive, Ready: d.Ready}), a.log, func(at net.Addr) {
-				a.log.Info("listening", zap.String("addr", at.String()))
+			err := server.Serve(ctx, l.addr, l.handler, a.log, func(at net.Addr) {
+				a.log.Info("listening", zap.String("addr", at.String()), zap.String("for", l.name))
 			})
 			if err != nil {
-				cancel(fmt.Errorf("listen on %s: %w", addr, err))
+				cancel(fmt.Errorf("listen on %s: %w", l.addr, err))
 			}
 		})
 	}
@@ -68,97 +72,22 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	return err
 }
 
-// listeners are the addresses to listen on.
-func (a *app) listeners() []string {
-	var out []string
-	for _, addr := range []string{a.cfg.Server.Admin, a.cfg.Server.Metrics} {
-		if addr != "" {
-			out = append(out, addr)
-		}
+// listener is an address, and what is served there.
+type listener struct {
+	name, addr string
+	handler    http.Handler
+}
+
+// listeners are those that the configuration names. The admin listener comes first.
+func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
+	cfg, checks := a.cfg.Server, server.Checks{Alive: o.daemon.Alive, Ready: o.daemon.Ready}
+	if cfg.Admin != "" {
+		out = append(out, listener{"admin", cfg.Admin, server.Admin(ctx, server.AdminConfig{
+			Operator: o, Checks: checks, Metrics: o.metrics.Handler(), Logger: a.log, Loopback: config.Loopback(cfg.Admin),
+			AdminToken: cfg.AdminToken.Reveal(), ViewerToken: cfg.ViewerToken.Reveal()})})
+	}
+	if cfg.Metrics != "" {
+		out = append(out, listener{"metrics", cfg.Metrics, server.WithMetrics(checks, o.metrics.Handler())})
 	}
 	return out
-}
-
-// service is the daemon's work. It opens the database when it can, and keeps it.
-type service struct {
-	*app
-	mu sync.Mutex // guards the opening
-}
-
-// ready opens what is not open yet, and asks for a sign of life.
-func (s *service) ready(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if s.client == nil {
-		return s.openAll(ctx)
-	}
-	if err := s.conns[0].Ping(ctx); err != nil {
-		return err
-	}
-	if s.state == nil {
-		return nil
-	}
-	_, err := s.state.PauseState(ctx)
-	return err
-}
-
-// openAll opens everything, or leaves nothing open behind.
-func (s *service) openAll(ctx context.Context) error {
-	err := s.openDatabase(ctx, needs{})
-	if err == nil {
-		s.client, err = s.newClient(s.table.Mapping().Attributes())
-	}
-	if err != nil {
-		for _, c := range s.conns {
-			err = errors.Join(err, c.Close())
-		}
-		s.conns, s.table, s.state = nil, nil, nil
-	}
-	return err
-}
-
-func (s *service) run(ctx context.Context, mode reconcile.Mode) (*reconcile.RunReport, error) {
-	if err := s.ready(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.refresh(ctx); err != nil {
-		return nil, err
-	}
-	r, err := s.engine().Run(ctx, reconcile.Options{Mode: mode})
-	s.forget(ctx, r)
-	return r, err
-}
-
-func (s *service) lastSuccess(ctx context.Context, mode reconcile.Mode) (time.Time, error) {
-	if err := s.ready(ctx); err != nil {
-		return time.Time{}, err
-	}
-	if s.state == nil {
-		return time.Time{}, nil
-	}
-	return s.state.LastSuccess(ctx, mode)
-}
-
-// refresh looks at the table again: it may have been altered since the last
-// run, and columns of the default mapping may have come or gone.
-func (s *service) refresh(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	table, err := db.OpenTable(ctx, s.conns[0], s.tableConfig())
-	if err != nil {
-		return err
-	}
-	before := s.table.Mapping().Attributes()
-	s.table = table
-	if attributes := table.Mapping().Attributes(); !slices.Equal(before, attributes) {
-		client, err := s.newClient(attributes)
-		if err != nil {
-			return err
-		}
-		s.client.Close()
-		s.client = client
-	}
-	return nil
 }

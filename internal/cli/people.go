@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/clerkclient"
+	"github.com/rollcall-sync/rollcall/reconcile"
+	"github.com/rollcall-sync/rollcall/server"
+)
+
+// Heal looks at users now and does what the policy names.
+func (o *operator) Heal(ctx context.Context, ids []string) ([]reconcile.Healed, error) {
+	if _, err := o.opened(ctx); err != nil {
+		return nil, err
+	}
+	healed, err := o.heal(ctx, ids, reconcile.HealOptions{Writer: "admin"})
+	return healed, clerkError(err)
+}
+
+// clerkError marks an error that is Clerk's.
+func clerkError(err error) error {
+	var refused *clerkclient.Error
+	var network net.Error
+	if errors.Is(err, reconcile.ErrUnavailable) || !errors.As(err, &refused) && !errors.As(err, &network) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", server.ErrClerk, err)
+}
+
+// Find returns the users that an id or an e-mail address names.
+func (o *operator) Find(ctx context.Context, query string) ([]server.Person, error) {
+	if query = strings.TrimSpace(query); reconcile.IsUserID(query) {
+		p, err := o.Person(ctx, query)
+		if err != nil || p.Clerk == nil && p.Row == nil {
+			return nil, err
+		}
+		return []server.Person{p}, nil
+	}
+	if !strings.Contains(query, "@") {
+		return nil, fmt.Errorf("%w: write a user's id (user_...) or a whole e-mail address", server.ErrBadRequest)
+	}
+	a, err := o.opened(ctx)
+	if err != nil {
+		return nil, err
+	}
+	users, err := a.client.FindByEmail(ctx, query)
+	if err != nil {
+		return nil, clerkError(err)
+	}
+	var people []server.Person
+	for i := range users {
+		p, err := inspect(ctx, &a, users[i].ID, &users[i])
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, p)
+	}
+	return people, nil
+}
+
+// Person returns one user in full.
+func (o *operator) Person(ctx context.Context, id string) (server.Person, error) {
+	a, err := o.opened(ctx)
+	if err != nil {
+		return server.Person{}, err
+	}
+	user, err := a.client.Get(ctx, id)
+	switch {
+	case errors.Is(err, reconcile.ErrGone):
+		return inspect(ctx, &a, id, nil)
+	case err != nil:
+		return server.Person{}, clerkError(err)
+	default:
+		return inspect(ctx, &a, id, &user)
+	}
+}
+
+// inspect holds a user against the row; a nil user is not in Clerk.
+func inspect(ctx context.Context, a *app, id string, u *reconcile.User) (server.Person, error) {
+	p := server.Person{UserID: id}
+	mapping := a.table.Mapping()
+	rows, err := a.table.Read(ctx, []string{id})
+	if err != nil {
+		return p, err
+	}
+	if row := rows[0]; row != nil {
+		p.Row = map[string]server.Value{mapping.Key: {Text: &id, Kind: reconcile.Text}}
+		for i, c := range mapping.Columns {
+			p.Row[c.Name] = server.Value{Text: row[i], Kind: kindOf(c.Expr)}
+		}
+	}
+	if u != nil {
+		if err := compare(ctx, a, u, &p); err != nil {
+			return p, err
+		}
+	} else if p.Row != nil && a.cfg.Policy.Orphaned != reconcile.Report {
+		p.Would = string(a.cfg.Policy.Orphaned)
+	}
+	if a.state == nil {
+		return p, nil
+	}
+	if p.Finding, err = a.state.UserFinding(ctx, id); err != nil {
+		return p, err
+	}
+	writer, at, err := a.state.Origin(ctx, id)
+	if writer != "" {
+		p.Origin = &server.Origin{Writer: writer, At: at}
+	}
+	return p, err
+}
+
+// compare tells what Clerk has, how the row differs, and what the policy would do.
+func compare(ctx context.Context, a *app, u *reconcile.User, p *server.Person) error {
+	mapping := a.table.Mapping()
+	p.Clerk = map[string]server.Value{"id": textValue(u.ID, reconcile.Text), "created_at": textValue(u.Created().UTC().Format(time.RFC3339Nano), reconcile.Time)}
+	for i, attribute := range mapping.Attributes() {
+		p.Clerk[attribute.String()] = valueOf(u.Values[i])
+	}
+	comparisons, err := a.table.Compare(ctx, []reconcile.User{*u})
+	if err != nil {
+		return err
+	}
+	now := a.cfg.Policy
+	now.Grace = 0
+	if v := reconcile.Judge(u, comparisons[0], now, time.Now()); v.Action != reconcile.Report {
+		p.Would = string(v.Action)
+	}
+	evaluator := reconcile.NewEvaluator(mapping)
+	for i, c := range mapping.Columns {
+		if slices.Contains(comparisons[0].Fields, c.Name) {
+			p.Diffs = append(p.Diffs, server.Diff{Column: c.Name, Attribute: names(c.Expr), Clerk: valueOf(evaluator.Column(i, u)), Row: p.Row[c.Name]})
+		}
+	}
+	return nil
+}
+
+func valueOf(v reconcile.Value) server.Value {
+	if v.IsNull() {
+		return server.Value{}
+	}
+	return textValue(v.String(), v.Kind)
+}
+
+func textValue(text string, kind reconcile.ValueKind) server.Value {
+	return server.Value{Text: &text, Kind: kind}
+}
+
+// kindOf is what a column's values stand for, as far as its attributes tell.
+func kindOf(e reconcile.Expr) reconcile.ValueKind {
+	if len(e.From) == 0 {
+		return reconcile.Text
+	}
+	return e.From[0].Kind()
+}
+
+func names(e reconcile.Expr) string {
+	all := make([]string, len(e.From))
+	for i, a := range e.From {
+		all[i] = a.String()
+	}
+	return strings.Join(all, ", ")
+}

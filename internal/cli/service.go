@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/daemon"
+	"github.com/rollcall-sync/rollcall/db"
+	"github.com/rollcall-sync/rollcall/reconcile"
+	"github.com/rollcall-sync/rollcall/server"
+)
+
+// service is the daemon's work. It opens the database when it can, and keeps it.
+type service struct {
+	watch   watch
+	metrics *server.Metrics
+	started time.Time
+
+	opening sync.Mutex // held while something is opened, or looked at again
+
+	mu     sync.RWMutex // guards what follows
+	parts  app
+	healer *reconcile.Engine // of these parts; nil: to be made
+}
+
+// now is a copy of the parts, which others may replace meanwhile.
+func (s *service) now() app {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.parts
+}
+
+func (s *service) replace(a app) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts = a
+	s.healer = nil
+}
+
+// ready opens what is not open yet, and asks for a sign of life.
+func (s *service) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	a := s.now()
+	if a.client == nil {
+		return s.open(ctx)
+	}
+	if err := a.conns[0].Ping(ctx); err != nil {
+		return err
+	}
+	if a.state == nil {
+		return nil
+	}
+	_, err := a.state.PauseState(ctx)
+	return err
+}
+
+// open opens everything, or leaves nothing open behind.
+func (s *service) open(ctx context.Context) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	a := s.now()
+	if a.client != nil || ctx.Err() != nil { // somebody else was faster, or took too long
+		return ctx.Err()
+	}
+	err := a.openDatabase(ctx, needs{})
+	if err == nil {
+		a.client, err = a.newClient(a.table.Mapping().Attributes())
+	}
+	if err != nil {
+		for _, c := range a.conns {
+			err = errors.Join(err, c.Close())
+		}
+		return err
+	}
+	s.replace(a)
+	return nil
+}
+
+// run makes a run, and tells the metrics and whoever watches.
+func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.RunReport, error) {
+	s.watch.begin(request)
+	defer s.watch.end()
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	a := s.now()
+	r, err := a.engine().Run(ctx, reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By,
+		OnProgress: s.watch.update, OnFinding: s.found})
+	s.metrics.RunEnded(r)
+	a.forget(ctx, r)
+	return r, err
+}
+
+// found measures how long users waited for their rows, of those who came while
+// this process was there to see it.
+func (s *service) found(f reconcile.Finding) error {
+	if f.Kind == reconcile.Missing && f.Fixed && f.CreatedAt.After(s.started) {
+		s.metrics.Consistent(time.Since(f.CreatedAt))
+	}
+	return nil
+}
+
+func (s *service) lastSuccess(ctx context.Context, mode reconcile.Mode) (time.Time, error) {
+	if err := s.ready(ctx); err != nil {
+		return time.Time{}, err
+	}
+	a := s.now()
+	if a.state == nil {
+		return time.Time{}, nil
+	}
+	return a.state.LastSuccess(ctx, mode)
+}
+
+// refresh looks at the table again: it may have been altered since the last
+// run, and columns of the default mapping may have come or gone.
+func (s *service) refresh(ctx context.Context) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	a := s.now()
+	table, err := db.OpenTable(ctx, a.conns[0], a.tableConfig())
+	if err != nil {
+		return err
+	}
+	before := a.table.Mapping().Attributes()
+	a.table = table
+	if attributes := table.Mapping().Attributes(); !slices.Equal(before, attributes) {
+		old := a.client
+		if a.client, err = a.newClient(attributes); err != nil {
+			return err
+		}
+		defer old.Close()
+	}
+	s.replace(a)
+	return nil
+}
+
+// heal is Engine.Heal on the parts of now. The engine is kept for as long as they
+// are: it remembers that this is the right Clerk for the table.
+func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOptions) ([]reconcile.Healed, error) {
+	s.mu.Lock()
+	if s.healer == nil {
+		s.healer = s.parts.engine()
+	}
+	healer := s.healer
+	s.mu.Unlock()
+	return healer.Heal(ctx, ids, o)
+}
+
+// watch follows the run under way in this process. The zero value sees none.
+type watch struct {
+	mu  sync.Mutex
+	now *server.Running // replaced, never changed
+}
+
+func (w *watch) begin(r daemon.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = &server.Running{Mode: r.Mode, DryRun: r.DryRun, Since: time.Now().UTC()}
+}
+
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = nil
+}
+
+func (w *watch) update(p reconcile.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.now == nil || p.Listed < w.now.Listed { // workers overtake one another
+		return
+	}
+	next := *w.now
+	next.RunID, next.Listed, next.Total, next.Found, next.Fixed = p.RunID, p.Listed, p.Total, p.Found, p.Fixed
+	next.ShareUsed = p.Usage.ShareUsed
+	if took := time.Since(next.Since).Seconds(); took > 0 {
+		next.UsersPerSecond = float64(p.Listed) / took
+	}
+	w.now = &next
+}
+
+// Progress is the run under way, nil for none.
+func (w *watch) Progress() *server.Running {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}

@@ -1,0 +1,233 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// Metrics are Rollcall's, on a registry of their own. Counters and histograms tell
+// of this process; gauges about the table come from the shared state.
+type Metrics struct {
+	registry *prometheus.Registry
+	webhooks bool
+
+	runs        *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	fixed       *prometheus.CounterVec
+	requests    *prometheus.CounterVec
+	rateLimited prometheus.Counter
+	events      *prometheus.CounterVec
+	missed      prometheus.Counter
+	consistency prometheus.Histogram
+	ensured     *prometheus.CounterVec
+}
+
+// Gauges are what every process that shares the state tells alike.
+type Gauges struct {
+	Attempts, Successes map[reconcile.Mode]time.Time // absent: never
+	Drift               map[reconcile.Kind]int64
+	Users               int64
+	Paused              bool
+	// Dead is the number of dead letters of the webhook's inbox.
+	Dead int64
+}
+
+// MetricsConfig says what there is to measure.
+type MetricsConfig struct {
+	Version string
+	// Webhooks says that Rollcall receives webhooks, so that a missing row that a run
+	// finds was missed by them.
+	Webhooks bool
+	// Gauges reads the shared state; its answer is kept for a few seconds. An error
+	// leaves the gauges out of the scrape.
+	Gauges func(context.Context) (Gauges, error)
+}
+
+// NewMetrics returns metrics that nothing was counted on yet.
+func NewMetrics(cfg MetricsConfig) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(), webhooks: cfg.Webhooks,
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_runs_total",
+			Help: "Runs that this process ended, by mode and outcome; dry runs are left out."}, []string{"mode", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "rollcall_run_duration_seconds",
+			Help: "How long the runs of this process took that were not skipped.", Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}}, []string{"mode"}),
+		fixed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_fixed_rows_total",
+			Help: "Rows that runs of this process cured, by kind of finding."}, []string{"kind"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_clerk_requests_total",
+			Help: "Requests to Clerk, by status code; none where there was no whole answer."}, []string{"code"}),
+		rateLimited: prometheus.NewCounter(prometheus.CounterOpts{Name: "rollcall_clerk_rate_limited_total",
+			Help: "Answers of Clerk that asked for less (status 429)."}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_webhook_events_total",
+			Help: "Webhook events, by type and by what became of them."}, []string{"type", "result"}),
+		missed: prometheus.NewCounter(prometheus.CounterOpts{Name: "rollcall_webhook_missed_total",
+			Help: "Missing rows that only a run caught although Rollcall receives webhooks."}),
+		consistency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "rollcall_time_to_consistency_seconds",
+			Help: "From a user's creation in Clerk to the row, of users who were created since this process started.", Buckets: []float64{.5, 1, 2, 5, 15, 60, 180, 600, 3600, 86400}}),
+		ensured: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_ensure_total",
+			Help: "Checks on a user's first request, by result."}, []string{"result"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_build_info",
+		Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": cfg.Version}})
+	build.Set(1)
+	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.missed, m.consistency, m.ensured, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, k := range reconcile.Kinds {
+		m.fixed.WithLabelValues(string(k)) // so that a rate knows zero
+	}
+	if cfg.Gauges != nil {
+		m.registry.MustRegister(newShared(cfg.Gauges))
+	}
+	return m
+}
+
+// Handler answers scrapes.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(&gatherer{from: m.registry}, promhttp.HandlerOpts{DisableCompression: true})
+}
+
+// gatherer gathers at most once a second, so that a flood of scrapes costs little.
+type gatherer struct {
+	from prometheus.Gatherer
+
+	mu    sync.Mutex
+	last  []*dto.MetricFamily // shared: it is only read
+	err   error
+	until time.Time
+}
+
+// Gather implements prometheus.Gatherer.
+func (g *gatherer) Gather() ([]*dto.MetricFamily, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := time.Now(); now.After(g.until) {
+		g.last, g.err = g.from.Gather()
+		g.until = now.Add(time.Second)
+	}
+	return g.last, g.err
+}
+
+// RunEnded counts a run. The report may be nil.
+func (m *Metrics) RunEnded(r *reconcile.RunReport) {
+	if r == nil || r.DryRun {
+		return
+	}
+	m.runs.WithLabelValues(string(r.Mode), string(r.Outcome)).Inc()
+	if r.Outcome == reconcile.Skipped {
+		return
+	}
+	m.duration.WithLabelValues(string(r.Mode)).Observe(r.FinishedAt.Sub(r.StartedAt).Seconds())
+	for _, k := range reconcile.Kinds {
+		m.fixed.WithLabelValues(string(k)).Add(float64(r.Kind(k).Fixed))
+	}
+	if m.webhooks {
+		m.missed.Add(float64(r.Missing.Fixed))
+	}
+}
+
+// ClerkResponse counts an attempt of a request to Clerk; 0 is no whole answer.
+func (m *Metrics) ClerkResponse(status int) {
+	code := "none"
+	if status != 0 {
+		code = strconv.Itoa(status)
+	}
+	m.requests.WithLabelValues(code).Inc()
+	if status == http.StatusTooManyRequests {
+		m.rateLimited.Inc()
+	}
+}
+
+// WebhookEvent counts an event by its type, which is one of those known and never
+// what a stranger sent, and by what became of it.
+func (m *Metrics) WebhookEvent(kind, result string) { m.events.WithLabelValues(kind, result).Inc() }
+
+// Ensured counts a check on a user's first request.
+func (m *Metrics) Ensured(result string) { m.ensured.WithLabelValues(result).Inc() }
+
+// Consistent measures how long a user waited for the row.
+func (m *Metrics) Consistent(after time.Duration) { m.consistency.Observe(max(0, after.Seconds())) }
+
+// shared collects the gauges.
+type shared struct {
+	read func(context.Context) (Gauges, error)
+
+	attempt, success, drift, users, paused, dead *prometheus.Desc
+
+	mu    sync.Mutex
+	last  Gauges
+	err   error
+	until time.Time
+}
+
+// gaugesKept is how long the state is not asked again.
+const gaugesKept = 5 * time.Second
+
+func newShared(read func(context.Context) (Gauges, error)) *shared {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("rollcall_"+name, help, labels, nil)
+	}
+	return &shared{read: read,
+		attempt: desc("last_attempt_timestamp_seconds", "When the last run of the mode began, whichever process made it.", "mode"),
+		success: desc("last_success_timestamp_seconds", "When the last run of the mode began that looked at everything.", "mode"),
+		drift:   desc("drift_rows", "Findings that nobody cured, by kind.", "kind"),
+		users:   desc("clerk_users", "Users whom the last whole full run listed."),
+		paused:  desc("paused", "1 while Rollcall is paused."),
+		dead:    desc("webhook_dead", "Dead letters: webhook events that could not be processed."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (s *shared) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.drift, s.users, s.paused, s.dead} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *shared) Collect(out chan<- prometheus.Metric) {
+	g, err := s.gauges()
+	if err != nil {
+		return // the process's own metrics are worth having
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for mode, at := range g.Attempts {
+		gauge(s.attempt, float64(at.UnixMilli())/1000, string(mode))
+	}
+	for mode, at := range g.Successes {
+		gauge(s.success, float64(at.UnixMilli())/1000, string(mode))
+	}
+	for _, k := range reconcile.Kinds {
+		gauge(s.drift, float64(g.Drift[k]), string(k))
+	}
+	gauge(s.users, float64(g.Users))
+	paused := 0.0
+	if g.Paused {
+		paused = 1
+	}
+	gauge(s.paused, paused)
+	gauge(s.dead, float64(g.Dead))
+}
+
+// gauges asks the state, at most every few seconds.
+func (s *shared) gauges() (Gauges, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.After(s.until) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s.last, s.err = s.read(ctx)
+		s.until = now.Add(gaugesKept)
+	}
+	return s.last, s.err
+}

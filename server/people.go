@@ -1,0 +1,113 @@
+package server
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// person is a Person as JSON, masked or not.
+type person struct {
+	UserID  string                 `json:"user_id"`
+	Clerk   map[string]*string     `json:"clerk"`
+	Row     map[string]*string     `json:"row"`
+	Diffs   []diff                 `json:"diffs"`
+	Finding *reconcile.SeenFinding `json:"finding"`
+	Origin  *Origin                `json:"origin"`
+	Would   string                 `json:"would"`
+}
+
+type diff struct {
+	Column    string  `json:"column"`
+	Attribute string  `json:"attribute"`
+	Clerk     *string `json:"clerk"`
+	Row       *string `json:"row"`
+}
+
+// match is a person in a listing.
+type match struct {
+	UserID string             `json:"user_id"`
+	Clerk  map[string]*string `json:"clerk"`
+	Row    map[string]*string `json:"row"`
+}
+
+// shower renders a value.
+type shower func(Value) *string
+
+func (show shower) all(values map[string]Value) map[string]*string {
+	if values == nil {
+		return nil
+	}
+	out := make(map[string]*string, len(values))
+	for name, v := range values {
+		out[name] = show(v)
+	}
+	return out
+}
+
+// shows returns how the caller sees values: masked, unless an admin asks to see
+// them, which is logged.
+func (a *admin) shows(r *http.Request, c caller, about ...zap.Field) (shower, error) {
+	switch r.URL.Query().Get("reveal") {
+	case "", "0":
+		return masked, nil
+	case "1":
+	default:
+		return nil, badRequest("reveal is 1 or nothing")
+	}
+	if c.role != Manager {
+		return nil, errViewer
+	}
+	a.did(r, c, "reveal", about...)
+	return plain, nil
+}
+
+func (a *admin) getUsers(w http.ResponseWriter, r *http.Request, c caller) error {
+	query := r.URL.Query().Get("q")
+	if query == "" || len(query) > 320 {
+		return badRequest("q is a user's id (user_...) or e-mail address")
+	}
+	show, err := a.shows(r, c, zap.String("listing", "users"))
+	if err != nil {
+		return err
+	}
+	if !a.lookups.Allow() {
+		return errTooMany
+	}
+	people, err := turn(r.Context(), a.reads, func() ([]Person, error) { return a.Operator.Find(r.Context(), query) })
+	if err != nil {
+		return err
+	}
+	users := make([]match, len(people))
+	for i, p := range people {
+		users[i] = match{p.UserID, show.all(p.Clerk), show.all(p.Row)}
+	}
+	send(w, http.StatusOK, map[string][]match{"users": users})
+	return nil
+}
+
+func (a *admin) getUser(w http.ResponseWriter, r *http.Request, c caller) error {
+	id := r.PathValue("id")
+	if !reconcile.IsUserID(id) {
+		return badRequest("%.40q is no Clerk user id (user_...)", id)
+	}
+	show, err := a.shows(r, c, zap.String("user_id", id))
+	if err != nil {
+		return err
+	}
+	if !a.lookups.Allow() {
+		return errTooMany
+	}
+	p, err := turn(r.Context(), a.reads, func() (Person, error) { return a.Operator.Person(r.Context(), id) })
+	if err != nil {
+		return err
+	}
+	out := person{UserID: id, Clerk: show.all(p.Clerk), Row: show.all(p.Row), Diffs: []diff{}, Finding: p.Finding, Origin: p.Origin, Would: p.Would}
+	for _, d := range p.Diffs {
+		out.Diffs = append(out.Diffs, diff{d.Column, d.Attribute, show(d.Clerk), show(d.Row)})
+	}
+	send(w, http.StatusOK, out)
+	return nil
+}
