@@ -162,7 +162,7 @@ func (p *page) silent() {
 func (p *page) logIn(token string) {
 	p.Helper()
 	p.run(chromedp.Navigate(p.url+"/"), chromedp.WaitVisible(chromedp.CSS("#token")), chromedp.SendKeys(chromedp.CSS("#token"), token+"\r"))
-	p.until("the dashboard", `document.documentElement.dataset.role !== undefined && document.querySelector("main").children.length > 0`)
+	p.until("the dashboard", `document.documentElement.dataset.role !== undefined && document.querySelector("main").dataset.page !== undefined`)
 }
 
 func (p *page) run(actions ...chromedp.Action[chromedp.Void]) {
@@ -200,7 +200,8 @@ func (p *page) until(what, expression string) {
 		}
 		if time.Now().After(deadline) || p.ctx.Err() != nil {
 			p.shoot("failed")
-			p.Fatalf("waited in vain for %s: %s (%v); it shows %q", what, expression, err, p.text("document.body.innerText"))
+			p.Fatalf("waited in vain for %s: %s (%v); the focus is at %s; it shows %q", what, expression, err,
+				p.text("document.activeElement.outerHTML.slice(0, 200)"), p.text("document.body.innerText"))
 		}
 		select {
 		case <-time.After(25 * time.Millisecond):
@@ -218,7 +219,7 @@ func (p *page) says(selector, part string) {
 // to goes to another place of the dashboard.
 func (p *page) to(hash string) {
 	p.Helper()
-	p.run(chromedp.Evaluate[chromedp.Void]("location.hash = "+quote(hash)))
+	p.run(chromedp.Evaluate[chromedp.Void]("location.hash = " + quote(hash)))
 }
 
 func (p *page) click(selector string) {

@@ -94,7 +94,7 @@ func (w *world) history(n int) {
 			p.Missing, p.Rows = 61, users-61
 		}
 		if day == 29 && n > 0 {
-			p.Outcome = reconcile.Drift
+			p = server.Point{At: at, Users: users, Outcome: reconcile.Drift, DurationS: p.DurationS}
 			for _, f := range w.findings {
 				*map[reconcile.Kind]*int64{reconcile.Missing: &p.Missing, reconcile.Stale: &p.Stale, reconcile.Orphaned: &p.Orphaned,
 					reconcile.Conflict: &p.Conflict, reconcile.Rejected: &p.Rejected}[f.Kind]++

@@ -57,10 +57,13 @@ export function charts(box) {
   }
   range.addEventListener("change", reload);
   addEventListener("themechange", draw);
-  const seen = new ResizeObserver(() => { for (const p of plots) p.setSize({ width: p.root.parentElement.clientWidth, height }); });
+  const seen = new ResizeObserver(() => { for (const p of plots) p.setSize({ width: room(p.root.parentElement), height }); });
   seen.observe(box);
   return { reload, destroy() { waiting?.abort(); seen.disconnect(); removeEventListener("themechange", draw); for (const p of plots) p.destroy(); } };
 }
+
+// room is what a stage has within its padding.
+const room = (stage) => Math.max(120, stage.clientWidth - 24);
 
 const total = (p) => kinds.reduce((n, k) => n + p[k], 0);
 
@@ -109,7 +112,7 @@ function bars(f, points) {
   const order = kinds.map((_, i) => i).reverse(); // the highest is painted first, the others over it
   const tip = tipOf(f.stage, (i) => [moment(points[i].at), ...kinds.filter((k) => points[i][k]).map((k) => [`k-${k}`, title(k), int(points[i][k])]), ...(total(points[i]) ? [] : [["", "Nothing found", ""]])]);
   return new uPlot({
-    width: f.stage.clientWidth, height, legend: { show: false }, padding: [8, 8, 0, 0],
+    width: room(f.stage), height, legend: { show: false }, padding: [8, 8, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, sync: { key: "time" } },
     scales: { x: { range: padded }, y: { range: (_, min, max) => [0, Math.max(4, max * 1.1)] } }, axes: axes(),
     series: [{}, ...order.map((i) => ({ stroke: colour(kinds[i]), fill: colour(kinds[i]), width: 0, paths: uPlot.paths.bars({ size: [0.72, 14, 2] }), points: { show: false } }))],
@@ -122,12 +125,12 @@ function lines(f, points) {
   const tip = tipOf(f.stage, (i) => [moment(points[i].at), ["k-users", "Clerk users", int(points[i].users)], ["k-rows", "Rows before the run", int(points[i].rows)]]);
   const one = points.length === 1;
   return new uPlot({
-    width: f.stage.clientWidth, height, legend: { show: false }, padding: [8, 8, 0, 0],
+    width: room(f.stage), height, legend: { show: false }, padding: [8, 8, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false }, sync: { key: "time" } },
     scales: { x: { range: padded }, y: { range: (_, min, max) => { const pad = Math.max(2, (max - min) * 0.15); return [Math.max(0, Math.floor(min - pad)), Math.ceil(max + pad)]; } } }, axes: axes(),
-    series: [{}, { stroke: colour("accent"), width: 2, points: { show: one } }, { stroke: colour("rejected"), width: 2, dash: [5, 4], points: { show: one } }],
+    series: [{}, { stroke: colour("rows"), width: 5, points: { show: one } }, { stroke: colour("users"), width: 1.5, points: { show: one } }],
     hooks: { setCursor: [tip] },
-  }, [seconds(points), points.map((p) => p.users), points.map((p) => p.rows)], f.stage);
+  }, [seconds(points), points.map((p) => p.rows), points.map((p) => p.users)], f.stage);
 }
 
 // tipOf is the small card beside the cursor.
@@ -140,7 +143,7 @@ function tipOf(stage, rows) {
     if (tip.hidden) return;
     const [head, ...lines] = rows(i);
     fill(tip, h("strong", null, head), lines.map(([name, text, n]) => h("span", { class: "tip-line" }, h("span", { class: name ? `kind ${name}` : "" }, text), h("span", { class: "num" }, n))));
-    const x = u.valToPos(u.data[0][i], "x") + u.bbox.left / devicePixelRatio, right = x > stage.clientWidth / 2;
+    const x = u.valToPos(u.data[0][i], "x") + u.bbox.left / devicePixelRatio + 8, right = x > stage.clientWidth / 2;
     tip.style.left = right ? "auto" : `${x + 12}px`;
     tip.style.right = right ? `${stage.clientWidth - x + 12}px` : "auto";
   };

@@ -23,7 +23,7 @@ function what(f) {
 export const findingColumns = ({ fixed = false } = {}) => [
   { head: "Kind", class: "c-kind", cell: (f) => kindLabel(f.kind) },
   { head: "User", class: "c-user mono", cell: (f) => f.user_id },
-  { head: "What", class: "c-what", cell: (f) => what(f) },
+  { head: "What", class: "c-what", cell: (f) => h("span", { title: what(f) }, what(f)) },
   ...(fixed ? [{ head: "Fixed", class: "c-fixed", cell: (f) => (f.fixed ? h("span", { class: "tag good" }, "fixed") : h("span", { class: "zero" }, "no")) }] : []),
   { head: "First seen", class: "c-time", cell: (f) => h("span", { title: exact(f.first_seen) }, ago(f.first_seen)) },
 ];
@@ -40,6 +40,7 @@ export function mount(root, start) {
     load: async (after, signal) => { const a = await api.findings({ kind, q, after, limit: 500 }, signal); return { rows: a.findings, next: a.next, total: a.total }; },
     open: (f) => person.open(f.user_id, f),
     changed: () => bar.update(grid.chosen.size),
+    painted: () => { all.hidden = grid.items.length === 0; put(all, grid.chosen.size ? "Select none" : "Select loaded"); },
     none: () => nothing(),
   });
   const bar = healBar({ ids: () => [...grid.chosen.values()].map((f) => f.user_id), clear: () => grid.clear(), done: () => grid.reload({ keep: true }) });
@@ -49,7 +50,7 @@ export function mount(root, start) {
   });
   const opened = person.open.bind(person);
   person.open = (...a) => { split.classList.add("open"); return opened(...a); };
-  const all = h("button", { class: "button small admin-only", type: "button", on: { click: () => grid.toggleAll() } }, "Select loaded");
+  const all = h("button", { class: "button small admin-only", type: "button", hidden: true, on: { click: () => grid.toggleAll() } }, "Select loaded");
   const split = h("div", { class: "split" }, h("section", { class: "card list", "aria-label": "List" },
     h("div", { class: "card-head" }, h("div", { class: "search" }, icon("search"), search), h("div", { class: "end" }, grid.count, all)), bar.element, grid.wrap), person.element);
   root.append(h("h1", { class: "sr" }, "Findings"), tabs, split);
@@ -77,7 +78,7 @@ export function mount(root, start) {
   search.addEventListener("keydown", (e) => { if (e.key === "ArrowDown" || e.key === "Enter") { e.preventDefault(); grid.element.focus(); if (grid.items.length) grid.go(0); } });
   const keys = (e) => {
     if (e.key !== "h" || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input, textarea") || document.querySelector("dialog.modal[open]")) return;
-    person.body.querySelector("#heal:not(:disabled)")?.click();
+    person.healNow();
   };
   addEventListener("keydown", keys);
   const end = subscribe(({ status }) => {

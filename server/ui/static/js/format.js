@@ -32,11 +32,18 @@ export function span(seconds) {
   return `${Math.floor(m / 1440)} days`;
 }
 
-const coarse = (ms) => (ms < 10_000 && ms >= 1000 ? `${Math.floor(ms / 1000)} s` : span(Math.floor(ms / 1000)));
+// coarse writes how far away a time is, in one unit where that is enough.
+function coarse(ms, fine) {
+  const s = Math.floor(ms / 1000), m = Math.floor(s / 60);
+  if (s < 60) return `${s} s`;
+  if (m < 90) return `${m} min`;
+  if (m < 2880) return fine && m < 1440 ? `${Math.floor(m / 60)} h ${m % 60} min` : `${Math.floor(m / 60)} h`;
+  return `${Math.floor(m / 1440)} days`;
+}
 
 /** ago and ahead write a time relative to now. */
 export const ago = (at) => (now() - Date.parse(at) < 1500 ? "just now" : `${coarse(now() - Date.parse(at))} ago`);
-export const ahead = (at) => (Date.parse(at) - now() < 1000 ? "now" : `in ${coarse(Date.parse(at) - now())}`);
+export const ahead = (at) => (Date.parse(at) - now() < 1000 ? "now" : `in ${coarse(Date.parse(at) - now(), true)}`);
 
 const clockForm = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const dayForm = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });

@@ -12,7 +12,8 @@ export class Grid {
   /**
    * columns: [{name, head, class, cell(item)}]; load(after, signal): {rows, next, total};
    * id(item); open(item); none(): what to show where there is nothing; select: whether
-   * rows can be selected; changed(): called when the selection changes.
+   * rows can be selected; changed(): called when the selection changes; painted(): when
+   * the rows do.
    */
   constructor(o) {
     Object.assign(this, { items: [], next: "", total: 0, active: -1, chosen: new Map(), nodes: new Map(), last: -1, busy: null, prefix: `g${++grids}` }, { o });
@@ -147,5 +148,5 @@ export class Grid {
 
   selected() { this.paint(true); this.o.changed?.(); }
 
-  all() { this.allCell?.classList.toggle("some", this.chosen.size > 0); }
+  all() { this.allCell?.classList.toggle("some", this.chosen.size > 0); this.o.painted?.(); }
 }

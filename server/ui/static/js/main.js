@@ -40,7 +40,10 @@ async function route() {
     if (a.dataset.page === nav) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
   }
   document.title = p.page === "overview" ? "Rollcall" : `${module.title} · Rollcall`;
-  if (!first) { scrollTo(0, 0); main.focus({ preventScroll: true }); }
+  if (!first) {
+    scrollTo(0, 0);
+    if (!main.contains(document.activeElement)) main.focus({ preventScroll: true });
+  }
 }
 
 function bar({ status, connected, error, since }) {

@@ -46,6 +46,12 @@ export class Person {
 
   close() { if (this.element.open) this.element.close(); }
 
+  /** healNow is what the key h does: press the button, where there is one to press. */
+  healNow() {
+    const button = this.body.querySelector("#heal:not(:disabled)");
+    if (button?.checkVisibility()) button.click();
+  }
+
   gone() { this.id = ""; this.busy?.abort(); this.closed?.(); }
 
   async load() {
@@ -157,7 +163,7 @@ function sides(p) {
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Column"), h("th", { scope: "col" }, "Clerk"), h("th", { scope: "col" }, "Row"))),
     h("tbody", null, lines.map((l) => h("tr", { class: l.differs ? "differs" : "" },
       h("th", { scope: "row" }, l.column ?? h("span", { class: "faint" }, l.attribute), l.column && l.attribute && l.attribute !== l.column && h("span", { class: "attribute" }, l.attribute)),
-      value(l.left, !p.clerk), value(l.right, !p.row)))));
+      value(l.left, !p.clerk, l.differs), value(l.right, !p.row, l.differs)))));
 }
 
 function guess(column, clerk, row) {
@@ -167,9 +173,12 @@ function guess(column, clerk, row) {
   return Object.keys(clerk).find((a) => clerk[a] !== null && clerk[a] === row[column] && a === "id");
 }
 
-function value(v, absent) {
+function value(v, absent, exactly) {
   if (absent) return h("td", { class: "zero" }, "–");
   if (v === undefined) return h("td", { class: "zero" }, "");
   if (v === null) return h("td", null, h("span", { class: "zero" }, "null"));
-  return h("td", null, v === "" ? h("span", { class: "zero" }, "empty") : v);
+  if (v === "") return h("td", { class: "zero" }, "empty");
+  const time = !exactly && /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/.exec(v);
+  if (time) return h("td", { title: v }, `${time[1]} ${time[2]}Z`);
+  return h("td", { class: /^user_\w+$/.test(v) ? "mono" : null }, v);
 }

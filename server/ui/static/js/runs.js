@@ -19,10 +19,10 @@ const cell = (n, className = "") => h("td", { class: `num ${n ? "" : "zero"} ${c
 function row(run) {
   const seconds = took(run), sum = total(run), href = `#/runs/${encodeURIComponent(run.run_id)}`;
   return h("tr", { data: { run: run.run_id }, on: { click: (e) => { if (!e.target.closest("a") && !getSelection().toString()) location.hash = href; } } },
-    h("td", null, h("a", { href, title: exact(run.started_at) }, moment(run.started_at))),
-    h("td", null, capital(run.mode), run.dry_run && h("span", { class: "tag after" }, "dry")),
+    h("td", null, h("a", { href, title: exact(run.started_at) }, moment(run.started_at)), h("span", { class: "under narrow-block" }, `${capital(run.mode)}${run.dry_run ? ", dry" : ""}${seconds === null ? "" : `, ${span(seconds)}`}`)),
+    h("td", { class: "wide" }, capital(run.mode), run.dry_run && h("span", { class: "tag after" }, "dry")),
     h("td", null, outcomeTag(run)),
-    h("td", { class: "num" }, seconds === null ? "–" : span(seconds)),
+    h("td", { class: "num wide" }, seconds === null ? "–" : span(seconds)),
     cell(run.clerk?.users, "wide"),
     ...kinds.map((k) => cell(run[k]?.found, "wide")),
     cell(sum.found, "narrow"),
@@ -33,7 +33,7 @@ function row(run) {
 export function runTable(runs, { brief = false } = {}) {
   if (runs.length === 0) return empty("clock", "No run yet", "The first one starts with the daemon, or with Run now.");
   return h("table", { class: "runs" }, h("caption", { class: "sr" }, brief ? "The last runs" : "Runs, the newest first"),
-    h("thead", null, h("tr", null, ["Started", "Mode", "Outcome"].map((t) => h("th", { scope: "col" }, t)), h("th", { scope: "col", class: "num" }, "Took"),
+    h("thead", null, h("tr", null, ["Started", "Mode", "Outcome"].map((t) => h("th", { scope: "col", class: t === "Mode" ? "wide" : null }, t)), h("th", { scope: "col", class: "num wide" }, "Took"),
       h("th", { scope: "col", class: "num wide" }, "Users"), kinds.map((k) => h("th", { scope: "col", class: "num wide" }, capital(k))), h("th", { scope: "col", class: "num narrow" }, "Found"), h("th", { scope: "col", class: "num" }, "Fixed"))),
     h("tbody", null, runs.map(row)));
 }

@@ -80,7 +80,7 @@ export function mount(root, start) {
   });
   const keys = (e) => {
     if (e.key !== "h" || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), textarea") || document.querySelector("dialog.modal[open]")) return;
-    person.body.querySelector("#heal:not(:disabled)")?.click();
+    person.healNow();
   };
   addEventListener("keydown", keys);
   function take(p) {

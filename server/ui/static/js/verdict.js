@@ -1,6 +1,6 @@
 // How things are, in one sentence: what the top of the overview and the pill in
 // the bar say. Pure: the status in, words out.
-import { ago, count, isSet, moment } from "./format.js";
+import { ago, count, isSet, kinds, moment } from "./format.js";
 
 /** latest is the last run that says something: skipped ones do not. */
 export function latest(status) {
@@ -50,7 +50,7 @@ export function verdict(s) {
 }
 
 function words(s) {
-  const parts = Object.entries(s.drift).filter(([, n]) => n > 0).map(([kind, n]) => `${n.toLocaleString("en")} ${kind}`);
+  const parts = kinds.filter((k) => s.drift[k] > 0).map((k) => `${s.drift[k].toLocaleString("en")} ${k}`);
   return `${parts.join(", ")}.`;
 }
 
