@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -227,10 +228,24 @@ func (p *page) click(selector string) {
 	p.run(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
+// press presses keys as a keyboard does, where a page that takes a key for itself
+// keeps its letter from being typed. Other than chromedp.KeyEvent.
 func (p *page) press(keys ...string) {
 	p.Helper()
-	for _, k := range keys {
-		p.run(chromedp.KeyEvent(k))
+	named := map[string]input.DispatchKeyEventParams{
+		"\t":   {Key: "Tab", WindowsVirtualKeyCode: 9},
+		"\r":   {Key: "Enter", WindowsVirtualKeyCode: 13, Text: "\r"},
+		"\x1b": {Key: "Escape", WindowsVirtualKeyCode: 27},
+	}
+	for _, key := range keys {
+		k, ok := named[key]
+		if !ok {
+			k = input.DispatchKeyEventParams{Key: key, Text: key}
+		}
+		k.Type = input.DispatchKeyEventTypeKeyDown
+		p.run(send(input.DispatchKeyEvent, k))
+		k.Type, k.Text = input.DispatchKeyEventTypeKeyUp, ""
+		p.run(send(input.DispatchKeyEvent, k))
 	}
 }
 

@@ -61,9 +61,7 @@ export function askRun(dry = false) {
     status.paused && h("p", { class: "note warn" }, "Rollcall is paused: the run will be skipped. Resume first."),
     status.running && h("p", { class: "note" }, "A run is under way. This one begins after it."),
     h("div", { class: "end" }, closer(), start));
-  const dialog = modal("Run now");
-  dialog.replaceChildren(h("h1", { class: "sr", id: dialog.getAttribute("aria-labelledby") }, "Run now"), form);
-  form.prepend(h("h2", { "aria-hidden": "true" }, "Run now"));
+  const dialog = modal("Run now", form);
   form.addEventListener("submit", async (e) => {
     e.preventDefault();
     const mode = new FormData(form).get("mode");
@@ -82,8 +80,7 @@ export function askPause() {
   const button = h("button", { class: "button danger" }, "Pause");
   const form = h("form", { method: "dialog" }, h("div", { class: "field" }, h("label", { for: "pause-reason" }, "Reason"), reason),
     h("div", { class: "end" }, closer(), button));
-  const dialog = modal("Pause Rollcall?", h("p", { class: "soft" }, "Every replica stops writing within seconds, a run under way included. Webhook events are still kept. The others see your reason."));
-  dialog.append(form);
+  const dialog = modal("Pause Rollcall?", h("p", { class: "soft" }, "Every replica stops writing within seconds, a run under way included. Webhook events are still kept. The others see your reason."), form);
   reason.focus();
   form.addEventListener("submit", async (e) => {
     e.preventDefault();
