@@ -149,6 +149,8 @@ func personOf(f reconcile.SeenFinding, now time.Time) server.Person {
 			"last_sign_in_at": at(51 * time.Hour), "public_metadata.plan": text("pro", reconcile.Text)},
 		Row: map[string]server.Value{"clerk_id": text(id, reconcile.Text), "email": text("ada.lovelace@example.com", reconcile.Text),
 			"name": text(hostile, reconcile.Text), "created_at": at(410 * 24 * time.Hour), "plan": text("pro", reconcile.Text)}}
+	p.Columns = []server.Pair{{Column: "clerk_id", Attribute: "id"}, {Column: "email", Attribute: "primary_email_address"},
+		{Column: "name", Attribute: "full_name, username"}, {Column: "plan", Attribute: "public_metadata.plan"}}
 	switch f.Kind {
 	case "":
 		p.Finding = nil

@@ -38,7 +38,9 @@ function coarse(ms, fine) {
   if (s < 60) return `${s} s`;
   if (m < 90) return `${m} min`;
   if (m < 2880) return fine && m < 1440 ? `${Math.floor(m / 60)} h ${m % 60} min` : `${Math.floor(m / 60)} h`;
-  return `${Math.floor(m / 1440)} days`;
+  const days = Math.floor(m / 1440);
+  if (days < 60) return `${days} days`;
+  return days < 730 ? `${Math.floor(days / 30.44)} months` : `${Math.floor(days / 365.25)} years`;
 }
 
 /** ago and ahead write a time relative to now. */
@@ -96,7 +98,7 @@ export const outcomes = {
   aborted: { word: "Aborted", tone: "bad" },
   failed: { word: "Failed", tone: "bad" },
   skipped: { word: "Skipped", tone: "" },
-  "": { word: "Running", tone: "run" },
+  running: { word: "Running", tone: "run" },
 };
 
 /** title begins a word with a capital. */

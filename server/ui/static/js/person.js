@@ -150,11 +150,11 @@ function facts(p) {
 function sides(p) {
   const clerk = p.clerk ?? {}, row = p.row ?? {}, rest = new Set(Object.keys(clerk)), differs = new Map(p.diffs.map((d) => [d.column, d])), said = new Map((p.columns ?? []).map((c) => [c.column, c.attribute]));
   const lines = [];
-  const columns = [...new Set([...Object.keys(row), ...said.keys(), ...differs.keys()])];
+  const columns = [...new Set([...said.keys(), ...Object.keys(row), ...differs.keys()])];
   for (const column of columns) {
     const d = differs.get(column), attribute = d?.attribute ?? said.get(column) ?? guess(column, clerk, row);
     for (const name of String(attribute ?? "").split(/, ?/)) rest.delete(name);
-    lines.push({ column, attribute, left: d ? d.clerk : p.clerk ? clerk[attribute] : undefined, right: column in row ? row[column] : d?.row, differs: Boolean(d) });
+    lines.push({ column, attribute, left: d ? d.clerk : first(clerk, attribute), right: column in row ? row[column] : d?.row, differs: Boolean(d) });
   }
   for (const name of [...rest].sort()) if (!/^last_/.test(name)) lines.push({ column: null, attribute: name, left: clerk[name], right: undefined });
   lines.sort((a, b) => Number(b.differs ?? 0) - Number(a.differs ?? 0));
@@ -164,6 +164,12 @@ function sides(p) {
     h("tbody", null, lines.map((l) => h("tr", { class: l.differs ? "differs" : "" },
       h("th", { scope: "row" }, l.column ?? h("span", { class: "faint" }, l.attribute), l.column && l.attribute && l.attribute !== l.column && h("span", { class: "attribute" }, l.attribute)),
       value(l.left, !p.clerk, l.differs), value(l.right, !p.row, l.differs)))));
+}
+
+// first is the first of some attributes that is not null, as a column takes it.
+function first(clerk, attributes) {
+  const names = String(attributes ?? "").split(/, ?/).filter((name) => name in clerk);
+  return names.length ? clerk[names.find((name) => clerk[name] !== null) ?? names[0]] : undefined;
 }
 
 function guess(column, clerk, row) {

@@ -4,7 +4,7 @@ import { ago, count, isSet, kinds, moment } from "./format.js";
 
 /** latest is the last run that says something: skipped ones do not. */
 export function latest(status) {
-  const runs = Object.values(status.last ?? {}).filter((r) => r && r.outcome && r.outcome !== "skipped");
+  const runs = Object.values(status.last ?? {}).filter((r) => r && r.outcome && r.outcome !== "skipped" && r.outcome !== "running");
   return runs.sort((a, b) => Date.parse(b.started_at) - Date.parse(a.started_at))[0] ?? null;
 }
 
