@@ -1,6 +1,7 @@
 // The dialogs: start a run, pause, confirm, and the help on the keyboard.
 import { api } from "./api.js";
 import { h } from "./dom.js";
+import { sentence } from "./format.js";
 import { live, refresh } from "./live.js";
 import { toast } from "./parts.js";
 
@@ -25,7 +26,7 @@ export async function act(button, work) {
     await work();
     return true;
   } catch (error) {
-    toast("bad", error.message);
+    toast("bad", sentence(error.message));
     return false;
   } finally {
     if (button) button.disabled = false;

@@ -101,5 +101,11 @@ export const outcomes = {
   running: { word: "Running", tone: "run" },
 };
 
+/** sentence makes one of a message that begins in the middle, as errors do. */
+export function sentence(message) {
+  const text = String(message ?? "").trim();
+  return text && text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…:]$/.test(text) ? "" : ".");
+}
+
 /** title begins a word with a capital. */
 export const title = (word) => word.charAt(0).toUpperCase() + word.slice(1);

@@ -2,7 +2,7 @@
 // they come near. One element has the focus and names the active row, so that
 // rows may come and go.
 import { fill, h } from "./dom.js";
-import { int } from "./format.js";
+import { count, int } from "./format.js";
 import { failure } from "./parts.js";
 
 const ahead = 12; // rows kept beyond the edges
@@ -84,7 +84,7 @@ export class Grid {
     }
     const shown = this.nodes.get(this.active);
     if (shown) this.element.setAttribute("aria-activedescendant", shown.id); else this.element.removeAttribute("aria-activedescendant");
-    this.count.textContent = n === 0 ? "" : n < this.total ? `${int(n)} of ${int(this.total)} loaded` : int(n);
+    this.count.textContent = n === 0 ? "" : n < this.total ? `${int(n)} of ${int(this.total)} loaded` : count(n, "finding");
     if (this.next && !this.busy && to + 40 >= n) this.page(this.next);
     this.all();
   }

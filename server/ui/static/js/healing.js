@@ -11,7 +11,7 @@ const batch = 100; // what the API takes at a time
 
 /** healBar is the line above a list that tells what is selected and heals it. */
 export function healBar({ ids, clear, done }) {
-  const text = h("span", { class: "num", role: "status" }), heal = h("button", { class: "button primary small", type: "button", id: "heal-selected" }, icon("heal"), "Heal"), stop = h("button", { class: "button small", type: "button" }, "Clear");
+  const text = h("span", { class: "num", role: "status" }), heal = h("button", { class: "button primary small", type: "button", id: "heal-selected" }, icon("check"), "Heal"), stop = h("button", { class: "button small", type: "button" }, "Clear");
   const element = h("div", { class: "heal-bar admin-only", hidden: true }, text, h("span", { class: "end actions" }, stop, heal));
   let running = false, stopped = false;
   stop.addEventListener("click", () => { if (running) stopped = true; else clear(); });

@@ -58,13 +58,13 @@ function heroOf(box) {
     status = s;
     const v = verdict(s);
     box.dataset.tone = v.tone;
-    const text = JSON.stringify([v.title, v.detail, v.since, v.cure, v.command]);
+    const text = JSON.stringify([v.title, v.detail, v.since, v.when, v.cure, v.command]);
     if (text !== told) {
       told = text;
       fill(mark, icon(v.icon));
       put(head, v.title);
       const quiet = v.tone === "bad" || s.paused;
-      fill(sub, !quiet && v.detail, v.since && (quiet ? capital(sinceWords(v.since)) : ` ${capital(sinceWords(v.since))}.`), v.by && `, by ${v.by}`);
+      fill(sub, !quiet && v.detail, v.since && (quiet ? capital(sinceWords(v.since)) : ` ${capital(sinceWords(v.since))}.`), v.by && `, by ${v.by}`, v.when && ["The run ended ", rel(v.when), `, ${moment(v.when)}.`]);
       cure.hidden = !v.cure && !quiet;
       fill(cure, quiet && h("p", { class: "reason" }, v.detail), v.cure && h("p", { class: "soft" }, v.cure), v.command && command(v.command),
         v.run && h("a", { href: `#/runs/${encodeURIComponent(v.run.run_id)}` }, "Look at the run"));

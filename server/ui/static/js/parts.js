@@ -1,6 +1,6 @@
 // Small pieces that several pages show.
 import { fill, h, icon } from "./dom.js";
-import { ago, ahead, exact, isSet, kindWords, outcomes, title } from "./format.js";
+import { ago, ahead, exact, isSet, kindWords, outcomes, sentence, title } from "./format.js";
 
 /** rel is a time relative to now, which the ticker keeps true. */
 export function rel(at, form = "ago") {
@@ -33,7 +33,7 @@ export function empty(name, head, text, ...more) {
 /** failure says what went wrong, with a way to try again. */
 export function failure(error, again) {
   const heads = { no_state: "Nothing is remembered here", busy: "The database is busy", offline: "No answer" };
-  return h("div", { class: "empty", role: "alert" }, icon("alert"), h("strong", null, heads[error.code] ?? "That did not work"), h("p", null, error.message),
+  return h("div", { class: "empty", role: "alert" }, icon("alert"), h("strong", null, heads[error.code] ?? "That did not work"), h("p", null, sentence(error.message)),
     again && h("button", { class: "button", type: "button", on: { click: again } }, "Try again"));
 }
 

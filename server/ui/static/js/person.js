@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { act } from "./dialogs.js";
 import { fill, h, icon } from "./dom.js";
-import { actionWords, ago, exact, int, isSet, kindWords } from "./format.js";
+import { actionWords, ago, exact, int, isSet, kindWords, sentence } from "./format.js";
 import { live, refresh } from "./live.js";
 import { copyButton, failure, kindLabel, toast } from "./parts.js";
 
@@ -95,14 +95,14 @@ export class Person {
     return h("div", { class: `note finding k-${f.kind}` }, h("span", { class: "finding-head" }, kindLabel(f.kind), h("span", { class: "faint small" }, `first seen ${ago(f.first_seen)}`)),
       h("span", null, kindWords[f.kind], f.fields?.length ? `: ${f.fields.join(", ")}.` : "."),
       f.constraint && h("span", null, "Constraint ", h("code", null, f.constraint), f.held_by && [" is held by ", f.held_by.startsWith("user_") ? h("a", { class: "mono", href: `#/users/${encodeURIComponent(f.held_by)}` }, f.held_by) : f.held_by], "."),
-      f.detail && h("span", null, f.detail),
+      f.detail && h("span", null, sentence(f.detail)),
       references.length > 0 && h("span", null, "Rows that refer to it: ", references.map(([t, n]) => `${t} ${int(n)}`).join(", "), "."),
       p && !p.would && f.kind !== "rejected" && h("span", { class: "soft" }, `The policy only reports this: set policy.${f.kind} to let Rollcall cure it.`));
   }
 
   healButton(p) {
     const words = actionWords[p.would || "report"] ?? actionWords.report;
-    const button = h("button", { class: `button admin-only${p.would ? " primary" : ""}`, type: "button", id: "heal", data: { would: p.would } }, icon(p.would ? "heal" : "sync"), words.button);
+    const button = h("button", { class: `button admin-only${p.would ? " primary" : ""}`, type: "button", id: "heal", data: { would: p.would } }, icon(p.would ? "check" : "sync"), words.button);
     button.addEventListener("click", () => act(button, async () => {
       const id = this.id, result = await api.heal(id);
       tell([result], words);
@@ -121,7 +121,7 @@ export function tell(results) {
   if (results.length === 1) {
     const r = results[0];
     if (r.fixed) toast("good", r.created ? `The row of ${r.user_id} was inserted.` : `${r.user_id} is in sync now.`);
-    else if (r.found) toast("bad", `Still ${r.found}: ${r.detail || "it could not be cured."}`);
+    else if (r.found) toast("bad", `Still ${r.found}: ${r.detail || "it could not be cured"}.`);
     else toast("good", r.detail || `${r.user_id} is in sync.`);
     return;
   }

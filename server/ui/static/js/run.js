@@ -6,7 +6,7 @@ import { findingColumns } from "./findings.js";
 import { Grid } from "./grid.js";
 import { command, copyButton, empty, failure, kindLabel, outcomeTag } from "./parts.js";
 import { took, total } from "./runs.js";
-import { guardCure } from "./verdict.js";
+import { guardCure, reasonOf } from "./verdict.js";
 
 export const title = "Run";
 
@@ -35,8 +35,8 @@ function reason(run) {
   const parts = [];
   if (run.outcome === "aborted" || run.outcome === "failed") {
     const cure = run.outcome === "aborted" ? guardCure(run.reason) : { cure: "The next run tries again by itself. To see what is wrong:", command: "rollcall check" };
-    parts.push(h("div", { class: "note bad" }, h("strong", null, run.reason), h("span", null, cure.cure), command(cure.command)));
-  } else if (run.reason) parts.push(h("p", { class: "note" }, run.reason));
+    parts.push(h("div", { class: "note bad" }, h("strong", null, reasonOf(run)), h("span", null, cure.cure), command(cure.command)));
+  } else if (run.reason) parts.push(h("p", { class: "note" }, reasonOf(run)));
   for (const warning of run.warnings ?? []) parts.push(h("p", { class: "note warn" }, warning));
   return parts;
 }

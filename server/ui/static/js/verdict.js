@@ -1,6 +1,6 @@
 // How things are, in one sentence: what the top of the overview and the pill in
 // the bar say. Pure: the status in, words out.
-import { ago, count, isSet, kinds, moment } from "./format.js";
+import { ago, count, isSet, kinds, moment, sentence } from "./format.js";
 
 /** latest is the last run that says something: skipped ones do not. */
 export function latest(status) {
@@ -12,13 +12,13 @@ export function latest(status) {
 export const open = (status) => Object.values(status.drift ?? {}).reduce((sum, n) => sum + n, 0);
 
 /**
- * verdict tells {tone, icon, short, title, detail, since, cure, command}: tone is good,
+ * verdict tells {tone, icon, short, title, detail, since, when, cure, command}: tone is good,
  * warn, bad or idle; cure says what to do about it and command is what to type.
  */
 export function verdict(s) {
   const last = latest(s), drift = open(s);
   if (s.ready && !s.ready.ok) {
-    return { tone: "bad", icon: "alert", short: "Not ready", title: "Rollcall cannot work", detail: s.ready.message,
+    return { tone: "bad", icon: "alert", short: "Not ready", title: "Rollcall cannot work", detail: sentence(s.ready.message),
       cure: "Runs begin again by themselves once this is back. To see what is wrong:", command: "rollcall check" };
   }
   if (s.paused) {
@@ -26,10 +26,10 @@ export function verdict(s) {
       by: s.paused.by, cure: "Nothing is written while Rollcall is paused. Webhook events are kept and worked through after Resume." };
   }
   if (last?.outcome === "aborted") {
-    return { tone: "bad", icon: "alert", short: "Aborted", title: "A guard stopped the last run", detail: last.reason, since: last.finished_at, run: last, ...guardCure(last.reason) };
+    return { tone: "bad", icon: "alert", short: "Aborted", title: "A guard stopped the last run", detail: reasonOf(last), when: last.finished_at, run: last, ...guardCure(last.reason) };
   }
   if (last?.outcome === "failed") {
-    return { tone: "bad", icon: "alert", short: "Failing", title: "The last run failed", detail: last.reason, since: last.finished_at, run: last,
+    return { tone: "bad", icon: "alert", short: "Failing", title: "The last run failed", detail: reasonOf(last), when: last.finished_at, run: last,
       cure: "The next run tries again by itself. To see what is wrong:", command: "rollcall check" };
   }
   if (!s.last?.full && !s.in_sync) {
@@ -53,6 +53,9 @@ function words(s) {
   const parts = kinds.filter((k) => s.drift[k] > 0).map((k) => `${s.drift[k].toLocaleString("en")} ${k}`);
   return `${parts.join(", ")}.`;
 }
+
+/** reasonOf is why a run stopped, without what its outcome says already. */
+export const reasonOf = (run) => sentence((run.reason ?? "").replace(/^a guard stopped the run: /, ""));
 
 /** guardCure says what to do about a guard, by the guard that the reason names. */
 export function guardCure(reason) {
