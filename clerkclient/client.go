@@ -25,7 +25,8 @@ type Client struct {
 
 	attributes int
 	plan       *plan
-	emailPlan  *plan // also takes the list of e-mail addresses, last
+	verified   []reconcile.Attribute // email_verified where it is asked for, or none
+	emailPlan  *plan                 // also takes the list of e-mail addresses, last
 	pageSize   int
 	walkers    int // 0: as many as the budget can use
 }
@@ -51,7 +52,6 @@ func New(cfg Config) (*Client, error) {
 		log:        cfg.Logger,
 		basePath:   strings.TrimRight(base.Path, "/"),
 		attributes: len(cfg.Attributes),
-		plan:       newPlan(cfg.Attributes),
 		emailPlan:  newPlan(append(cfg.Attributes[:len(cfg.Attributes):len(cfg.Attributes)], addresses)),
 		pageSize:   cfg.PageSize,
 		walkers:    cfg.Walkers,
@@ -61,9 +61,9 @@ func New(cfg Config) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("configure the Clerk client: %w", err)
 		}
-		c.plan = newPlan(append(cfg.Attributes[:len(cfg.Attributes):len(cfg.Attributes)], verified))
-		c.plan.verified = true
+		c.verified = []reconcile.Attribute{verified}
 	}
+	c.plan = c.planOf(cfg.Attributes)
 	c.attempts = &attempts{
 		base:      c.base,
 		budget:    newBudget(cfg.RateLimit, cfg.RateShare),

@@ -93,12 +93,28 @@ func (c *Client) page(ctx context.Context, p *plan, values url.Values) (page, er
 
 // Get implements reconcile.Source.
 func (c *Client) Get(ctx context.Context, id string) (reconcile.User, error) {
+	return c.one(ctx, id, c.plan)
+}
+
+// Details is Get for attributes of the caller's own, whose order the user's Values have.
+func (c *Client) Details(ctx context.Context, id string, attributes []reconcile.Attribute) (reconcile.User, error) {
+	return c.one(ctx, id, c.planOf(attributes))
+}
+
+// planOf is how users are decoded for these attributes.
+func (c *Client) planOf(attributes []reconcile.Attribute) *plan {
+	p := newPlan(slices.Concat(attributes, c.verified))
+	p.verified = len(c.verified) > 0
+	return p
+}
+
+func (c *Client) one(ctx context.Context, id string, plan *plan) (reconcile.User, error) {
 	if !reconcile.IsUserID(id) {
 		return reconcile.User{}, errors.New("get a user: the id is not of Clerk's form (user_...)")
 	}
 	var user reconcile.User
 	err := c.get(ctx, "/users/"+id, nil, func(body []byte) (err error) {
-		if user, err = decodeUser(c.plan, body); err == nil && user.ID != id {
+		if user, err = decodeUser(plan, body); err == nil && user.ID != id {
 			err = fmt.Errorf("%w: it is another user", errNotClerk)
 		}
 		return err

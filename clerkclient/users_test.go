@@ -94,6 +94,10 @@ func TestGet(t *testing.T) {
 	if u.ID != "user_000001" || u.Values[0] != reconcile.TextValue("user_000001@example.com") || u.Values[1] != reconcile.BoolValue(true) {
 		t.Errorf("%+v", u)
 	}
+	u, err = c.Details(t.Context(), "user_000001", []reconcile.Attribute{reconcile.AttributeLastActiveAt, reconcile.AttributeID})
+	if err != nil || len(u.Values) != 2 || u.Values[1] != reconcile.TextValue("user_000001") {
+		t.Errorf("%+v, %v", u, err)
+	}
 	if _, err := c.Get(t.Context(), "user_gone"); !errors.Is(err, reconcile.ErrGone) {
 		t.Errorf("error %v", err)
 	}

@@ -66,6 +66,13 @@ var (
 	AttributeUpdatedAt = Attribute{"updated_at"}
 )
 
+// When the user was last seen, which people want to know of a user whether or not
+// a column holds it.
+var (
+	AttributeLastActiveAt = Attribute{"last_active_at"}
+	AttributeLastSignInAt = Attribute{"last_sign_in_at"}
+)
+
 // attributeKinds lists the fields of Clerk's User object (Backend API
 // 2025-04-10) and the derived attributes, with the kind of their values.
 var attributeKinds = map[string]ValueKind{

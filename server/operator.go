@@ -88,6 +88,7 @@ type Person struct {
 	Clerk   map[string]Value // nil: Clerk does not have the user
 	Row     map[string]Value // nil: there is no row
 	Diffs   []Diff
+	Columns []Pair                 // the mapping, in the configuration's order
 	Finding *reconcile.SeenFinding // what a run found and nobody cured, nil for nothing
 	Origin  *Origin                // nil where Rollcall did not make the row
 	Would   string                 // what the policy would do now: an action, "" for nothing
@@ -97,6 +98,12 @@ type Person struct {
 type Diff struct {
 	Column, Attribute string
 	Clerk, Row        Value
+}
+
+// Pair is a column and the attribute, or attributes, that it is compared with.
+type Pair struct {
+	Column    string `json:"column"`
+	Attribute string `json:"attribute"`
 }
 
 // Value is a value as people read it. It is personal data.

@@ -14,6 +14,7 @@ type person struct {
 	Clerk   map[string]*string     `json:"clerk"`
 	Row     map[string]*string     `json:"row"`
 	Diffs   []diff                 `json:"diffs"`
+	Columns []Pair                 `json:"columns"`
 	Finding *reconcile.SeenFinding `json:"finding"`
 	Origin  *Origin                `json:"origin"`
 	Would   string                 `json:"would"`
@@ -104,7 +105,7 @@ func (a *admin) getUser(w http.ResponseWriter, r *http.Request, c caller) error 
 	if err != nil {
 		return err
 	}
-	out := person{UserID: id, Clerk: show.all(p.Clerk), Row: show.all(p.Row), Diffs: []diff{}, Finding: p.Finding, Origin: p.Origin, Would: p.Would}
+	out := person{UserID: id, Clerk: show.all(p.Clerk), Row: show.all(p.Row), Diffs: []diff{}, Columns: list(p.Columns), Finding: p.Finding, Origin: p.Origin, Would: p.Would}
 	for _, d := range p.Diffs {
 		out.Diffs = append(out.Diffs, diff{d.Column, d.Attribute, show(d.Clerk), show(d.Row)})
 	}

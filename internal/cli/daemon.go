@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/server"
+	"github.com/rollcall-sync/rollcall/server/ui"
 )
 
 // daemon runs until ctx ends. Neither Clerk nor the database need be there
@@ -83,7 +84,7 @@ func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
 	cfg, checks := a.cfg.Server, server.Checks{Alive: o.daemon.Alive, Ready: o.daemon.Ready}
 	if cfg.Admin != "" {
 		out = append(out, listener{"admin", cfg.Admin, server.Admin(ctx, server.AdminConfig{
-			Operator: o, Checks: checks, Metrics: o.metrics.Handler(), Logger: a.log, Loopback: config.Loopback(cfg.Admin),
+			Operator: o, Checks: checks, Metrics: o.metrics.Handler(), UI: ui.Files(), Logger: a.log, Loopback: config.Loopback(cfg.Admin),
 			AdminToken: cfg.AdminToken.Reveal(), ViewerToken: cfg.ViewerToken.Reveal()})})
 	}
 	if cfg.Metrics != "" {

@@ -70,15 +70,29 @@ func (o *operator) Person(ctx context.Context, id string) (server.Person, error)
 	if err != nil {
 		return server.Person{}, err
 	}
-	user, err := a.client.Get(ctx, id)
+	attributes := a.table.Mapping().Attributes()
+	mapped := len(attributes)
+	for _, seen := range []reconcile.Attribute{reconcile.AttributeLastActiveAt, reconcile.AttributeLastSignInAt} {
+		if !slices.Contains(attributes, seen) {
+			attributes = append(attributes, seen)
+		}
+	}
+	user, err := a.client.Details(ctx, id, attributes)
 	switch {
 	case errors.Is(err, reconcile.ErrGone):
 		return inspect(ctx, &a, id, nil)
 	case err != nil:
 		return server.Person{}, clerkError(err)
-	default:
-		return inspect(ctx, &a, id, &user)
 	}
+	seen := user.Values[mapped:]
+	user.Values = user.Values[:mapped]
+	p, err := inspect(ctx, &a, id, &user)
+	if err == nil {
+		for i, v := range seen {
+			p.Clerk[attributes[mapped+i].String()] = valueOf(v)
+		}
+	}
+	return p, err
 }
 
 // inspect holds a user against the row; a nil user is not in Clerk.
@@ -94,6 +108,10 @@ func inspect(ctx context.Context, a *app, id string, u *reconcile.User) (server.
 		for i, c := range mapping.Columns {
 			p.Row[c.Name] = server.Value{Text: row[i], Kind: kindOf(c.Expr)}
 		}
+	}
+	p.Columns = []server.Pair{{Column: mapping.Key, Attribute: reconcile.AttributeID.String()}}
+	for _, c := range mapping.Columns {
+		p.Columns = append(p.Columns, server.Pair{Column: c.Name, Attribute: names(c.Expr)})
 	}
 	if u != nil {
 		if err := compare(ctx, a, u, &p); err != nil {

@@ -1,0 +1,300 @@
+package ui_test
+
+import (
+	"errors"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+	"github.com/rollcall-sync/rollcall/server"
+	"github.com/rollcall-sync/rollcall/server/ui"
+)
+
+// TestFiles keeps the dashboard to itself: nothing inline, nothing from elsewhere,
+// no text read as HTML.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	forbidden := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|https?://|\sstyle="|\son[a-z]+="`)
+	err := fs.WalkDir(ui.Files(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasPrefix(path, "lib/") {
+			return err
+		}
+		body, err := fs.ReadFile(ui.Files(), path)
+		for i, line := range strings.Split(string(body), "\n") {
+			line = strings.ReplaceAll(line, "http://www.w3.org/2000/svg", "") // a name, not an address
+			if found := forbidden.FindString(line); found != "" && !strings.HasPrefix(strings.TrimSpace(line), "//") {
+				t.Errorf("%s:%d: %q", path, i+1, found)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"index.html", "login.html", "lib/uplot/LICENSE", "lib/fonts/LICENSE-inter", "lib/fonts/LICENSE-jetbrains-mono"} {
+		if _, err := fs.Stat(ui.Files(), name); err != nil {
+			t.Error(err)
+		}
+	}
+	if page, _ := fs.ReadFile(ui.Files(), "login.html"); strings.Count(string(page), "NOTICE") != 1 {
+		t.Error("login.html has no place for the server's notice, or several")
+	}
+}
+
+func TestLogIn(t *testing.T) {
+	t.Parallel()
+	p := visit(t, newWorld(0))
+	p.expect = []string{"401"} // Chromium tells of the refusal
+	p.run(chromedp.Navigate(p.url+"/"), chromedp.SendKeys(chromedp.CSS("#token"), "not the token\r"))
+	p.says(".notice", "not one of the tokens")
+	p.logIn(adminToken)
+	p.says(".headline", "In sync")
+	p.says(".sub", "5 days ago")
+	p.says("#top-state", "In sync")
+	p.click("#logout")
+	p.until("the login page", `document.querySelector("#token")`)
+}
+
+func TestFilterAndHeal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(40)
+	p := visit(t, w)
+	p.logIn(adminToken)
+	p.says(".headline", "40 users are out of sync")
+	p.click(`[data-tile="stale"]`)
+	p.until("the stale ones", `location.hash === "#/findings?kind=stale" && document.querySelectorAll(".grid-space .row").length === 5`)
+	var stale reconcile.SeenFinding
+	for _, f := range w.findings {
+		if f.Kind == reconcile.Stale {
+			stale = f
+		}
+	}
+	p.run(chromedp.SendKeys(chromedp.CSS(".list input[type=search]"), strings.ToUpper(stale.UserID[10:18])))
+	p.until("the one", `document.querySelectorAll(".grid-space .row").length === 1`)
+	p.click(".grid-space .row .c-user")
+	p.says(".sides .differs", "a***@o***")
+	p.says(".person-facts", "26 min ago")
+	p.click("#reveal")
+	p.says(".sides .differs", "ada@old.example.com")
+	p.says(".sides", hostile)
+	p.click("#reveal")
+	p.until("the masks", `!document.querySelector(".sides").innerText.includes("old.example.com")`)
+	p.click("#heal")
+	p.says(".toast", stale.UserID+" is in sync now")
+	p.says(".person .note.good", "In sync")
+	p.says(".grid-message", "No finding matches")
+	p.says(`[data-kind="stale"]`, "4")
+	if did := w.did(); !slices.Contains(did, "heal "+stale.UserID) {
+		t.Error(did)
+	}
+	if p.text("window.owned") != "undefined" {
+		t.Error("a user's name ran as a script")
+	}
+}
+
+func TestHealSelection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(1000)
+	p := visit(t, w)
+	p.logIn(adminToken)
+	p.to("#/findings?kind=missing")
+	p.until("the missing ones", `document.querySelectorAll(".grid-space .row").length > 10`)
+	p.click(".card-head .end .button")
+	p.says(".heal-bar", "500 users selected")
+	p.click("#heal-selected")
+	p.says("dialog.modal", "insert missing rows and update stale rows")
+	p.shoot("dialog")
+	p.click("dialog.modal .primary")
+	p.says(".toast", "500 healed")
+	p.says(".empty", "No missing users")
+	if did := w.did(); len(did) != 5 || strings.Count(did[0], "user_") != 100 {
+		t.Errorf("%d requests", len(did))
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3)
+	p := visit(t, w)
+	p.logIn(adminToken)
+	p.click("#dry-run")
+	p.says("dialog.modal", "writes nothing to the table")
+	p.click("dialog.modal .primary")
+	p.says("#progress-text", "Full dry run under way: 0 of 100,459 users")
+	w.with(func() { w.running.Listed, w.running.Found = 61_000, 2 })
+	p.says("#progress-text", "61,000 of 100,459 users, 2 found")
+	p.says(".now", "4,812 users/s · 22% of the rate limit · 8.2 s left")
+	p.says("#top-state", "Dry run")
+	p.shoot("progress")
+	w.end(reconcile.Drift)
+	p.says(".now", "Next recent run")
+	p.until("the run in the list", `document.querySelector('.runs tr[data-run="01live"]')?.innerText.includes("dry")`)
+	if did := w.did(); !slices.Equal(did, []string{"run full dry=true"}) {
+		t.Error(did)
+	}
+}
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	w := newWorld(0)
+	p := visit(t, w)
+	p.logIn(adminToken)
+	p.click("#pause")
+	p.run(chromedp.SendKeys(chromedp.CSS("#pause-reason"), "moving to another region\r"))
+	p.says(".headline", "Paused")
+	p.says(".reason", "moving to another region")
+	p.shoot("paused")
+	p.click("#pause")
+	p.says(".headline", "In sync")
+	if did := w.did(); !slices.Equal(did, []string{"pause moving to another region", "resume"}) {
+		t.Error(did)
+	}
+}
+
+// TestKeyboard does everything without a mouse.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(40)
+	p := visit(t, w)
+	p.logIn(adminToken)
+	p.press("\t")
+	p.until("the skip link", `document.activeElement.className === "skip"`)
+	p.press("\r")
+	p.until("the content", `document.activeElement.id === "main"`)
+	p.press("\t")
+	p.until("the first button", `document.activeElement.id === "dry-run"`)
+	p.press("g", "f")
+	p.until("the findings", `document.querySelector(".grid-space .row")`)
+	p.press("/")
+	p.until("the search", `document.activeElement.type === "search"`)
+	p.press("\r", "j", "j", "k", "x", "\r")
+	p.until("the second row open", `document.querySelector(".row.active")?.dataset.index === "1" && document.querySelector(".sides")`)
+	p.says(".heal-bar", "1 user selected")
+	p.until("the list to keep the focus", `document.activeElement.getAttribute("aria-activedescendant") === document.querySelector(".row.active").id`)
+	p.press("h")
+	p.says(".toast", "conflict")
+	p.press("g", "o", "p")
+	p.run(chromedp.SendKeys(chromedp.CSS("#pause-reason"), "by keyboard\r"))
+	p.says(".headline", "Paused")
+	p.press("p")
+	p.says(".headline", "out of sync")
+	p.press("r")
+	p.until("the dialog", `document.querySelector("dialog.modal[open] input[name=mode]")`)
+	p.press("\r")
+	p.says("#progress-text", "Full run under way")
+	w.end(reconcile.Repaired)
+	p.press("?")
+	p.says("dialog.modal", "Next in the list")
+	p.press("\x1b", "t")
+	p.until("the light theme", `document.documentElement.dataset.theme === "light"`)
+	p.press("t")
+	p.until("the dark theme", `getComputedStyle(document.documentElement).colorScheme === "dark"`)
+	if did := w.did(); len(did) != 4 || !strings.HasPrefix(did[0], "heal ") || did[3] != "run full dry=false" {
+		t.Error(did)
+	}
+}
+
+// TestMany scrolls through a hundred thousand findings: few rows exist at a time.
+func TestMany(t *testing.T) {
+	t.Parallel()
+	p := visit(t, newWorld(100_000))
+	p.logIn(adminToken)
+	p.to("#/findings")
+	began := time.Now()
+	p.until("the list", `document.querySelector(".grid-space .row")`)
+	t.Logf("the first page took %v", time.Since(began).Round(time.Millisecond))
+	for _, loaded := range []string{"1,000", "1,500", "2,000"} {
+		p.run(chromedp.Evaluate[chromedp.Void](`document.querySelector(".grid").scrollTop = 1e9`))
+		p.says(".card-head .end", loaded+" of 100,000 loaded")
+	}
+	p.until("few rows", `document.querySelectorAll(".grid-space .row").length < 80`)
+	frame := p.text(`(() => { const grid = document.querySelector(".grid"), t = performance.now(); for (let i = 0; i < 100; i++) { grid.scrollTop = i * 700; grid.dispatchEvent(new Event("scroll")); } return ((performance.now() - t) / 100).toFixed(2); })()`)
+	t.Logf("a scroll took %s ms", frame)
+}
+
+func TestViewer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3)
+	p := visit(t, w)
+	p.logIn(viewerToken)
+	p.says(".viewer-only", "Viewer")
+	p.press("r", "p")
+	p.to("#/findings")
+	p.until("the list", `document.querySelector(".grid-space .row")`)
+	p.click(".grid-space .row .c-user")
+	p.says(".person", "How the row came")
+	p.until("no button that writes", `![...document.querySelectorAll(".admin-only, dialog.modal")].some((e) => e.checkVisibility())`)
+	p.press("h")
+	p.shoot("viewer")
+	if did := w.did(); len(did) > 0 {
+		t.Error(did)
+	}
+}
+
+func TestTrouble(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3)
+	p := visit(t, w)
+	p.expect = []string{"503", "ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY"}
+	p.logIn(adminToken)
+	last := func(r reconcile.RunReport) func(*server.Status) {
+		return func(s *server.Status) { s.Last[reconcile.Full] = &r; s.Last[reconcile.Recent] = nil }
+	}
+	aborted := w.report(reconcile.Full, reconcile.Aborted, time.Now().Add(-time.Minute), 3)
+	aborted.Reason = guardReason
+	failed := w.report(reconcile.Full, reconcile.Failed, time.Now().Add(-time.Minute), 3)
+	failed.Reason = "list users: Clerk refuses the secret key (401)"
+	for _, c := range []struct {
+		name, head, cure string
+		change           func(*server.Status)
+	}{
+		{"aborted", "A guard stopped the last run", "rollcall --once --allow orphaned=4102", last(aborted)},
+		{"failed", "The last run failed", "rollcall check", last(failed)},
+		{"database", "Rollcall cannot work", "rollcall check", func(s *server.Status) {
+			s.Ready = server.Readiness{Message: "the database is out of reach: connection refused"}
+		}},
+		{"never", "Not looked yet", "Run now does it at once", func(s *server.Status) {
+			*s = server.Status{Table: "users", Ready: server.Readiness{OK: true}}
+		}},
+	} {
+		w.with(func() { w.change = c.change })
+		p.says(".headline", c.head)
+		p.says(".cure", c.cure)
+		p.accessible(c.name)
+		p.shoot(c.name)
+	}
+	w.with(func() { w.err = errors.Join(server.ErrUnavailable) })
+	p.to("#/findings")
+	p.says(".grid-message", "the database is out of reach")
+	p.site.CloseClientConnections()
+	p.site.Listener.Close()
+	p.says("#banner", "Trying again")
+	p.shoot("down")
+}
+
+// TestLookUp finds users by address, and heals those who were chosen.
+func TestLookUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(40)
+	p := visit(t, w)
+	p.logIn(adminToken)
+	p.to("#/users")
+	p.until("the search", `document.activeElement.type === "search"`)
+	p.run(chromedp.SendKeys(chromedp.CSS("main input[type=search]"), "ada.lovelace@example.com "+w.findings[20].UserID+"\r"))
+	p.until("four users", `document.querySelectorAll(".people tbody tr").length === 4`)
+	if hash := p.text("location.hash"); strings.Contains(hash, "@") {
+		t.Error("an e-mail address is in the address bar:", hash)
+	}
+	p.run(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll(".people input").forEach((e) => e.click())`))
+	p.click("#heal-selected")
+	p.click("dialog.modal .primary")
+	p.until("the answer", `/in order already/.test(document.querySelector("#toasts").innerText)`)
+	p.run(chromedp.SendKeys(chromedp.CSS("main input[type=search]"), strings.Repeat("\b", 80)+userID(7_000_000)+"\r"))
+	p.says(".person-facts", "by a webhook, 13 months ago")
+}
