@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -59,6 +61,9 @@ func (s *stage) compare(ctx context.Context) error {
 	}
 	fmt.Fprint(os.Stdout, "PostgreSQL and the simulator share this machine with each contender. \"of rollcall\" compares users a second.\n\n")
 	table := newTable(os.Stdout, "contender\tround\tlatency\tusers\tusers/s\tof rollcall\tseconds\tCPU s per million\tpeak MiB\trequests\trows\t")
+	var where strings.Builder
+	stages := newTable(&where, "rollcall's time by stage, s\tlatency\tbudget\tfetch\tdecode\tcompare\twrite\t")
+	defer func() { fmt.Fprint(os.Stdout, "\n", where.String()) }()
 	for _, wait := range []time.Duration{0, latency} {
 		best := map[string]float64{} // rollcall's users a second, by round
 		for _, c := range contenders {
@@ -76,6 +81,8 @@ func (s *stage) compare(ctx context.Context) error {
 			err := s.perform(ctx, c.name, max(1000, int(float64(s.users)*share)), wait, do, func(r round, f figures) {
 				if c.name == "rollcall" {
 					best[r.name] = f.rate()
+					fmt.Fprintf(stages, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", r.name, wait,
+						f.report.Stages.Wait, f.report.Stages.Fetch, f.report.Stages.Decode, f.report.Stages.Compare, f.report.Stages.Write)
 				}
 				ratio := "-"
 				if best[r.name] > 0 {
@@ -89,7 +96,7 @@ func (s *stage) compare(ctx context.Context) error {
 			}
 		}
 	}
-	if err := table.Flush(); err != nil {
+	if err := errors.Join(table.Flush(), stages.Flush()); err != nil {
 		return err
 	}
 	fmt.Fprintln(os.Stdout)

@@ -39,6 +39,7 @@ func bench(ctx context.Context) error {
 	l := load{clients: 64}
 	flag.IntVar(&l.rate, "rate", 1000, "with -load: requests a second")
 	flag.DurationVar(&l.span, "for", 30*time.Second, "with -load: for how long")
+	ordeal := flag.Bool("ordeal", false, "run Rollcall alone on a bad day: Clerk fails 5% of requests, and PostgreSQL is restarted twice")
 	contender := flag.String("contender", "", "internal: be this contender")
 	flag.Parse()
 	if *contender != "" {
@@ -47,6 +48,9 @@ func bench(ctx context.Context) error {
 	s.admin = os.Getenv("TEST_DATABASE_URL")
 	if s.admin == "" {
 		return errors.New("no database: run it by make bench, or set TEST_DATABASE_URL to an empty server's URL")
+	}
+	if *ordeal {
+		return s.ordeal(ctx)
 	}
 	if *scale {
 		return s.scale(ctx)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // stage is where every contender performs.
@@ -28,6 +29,7 @@ type figures struct {
 	peak      int64 // bytes
 	requests  int64
 	rows      int64
+	report    reconcile.RunReport // of rollcall
 }
 
 func (f figures) rate() float64    { return float64(f.users) / f.wall.Seconds() }
@@ -86,10 +88,12 @@ func (s *stage) round(ctx context.Context, name string, r round, sim *clerksim.S
 	if err != nil {
 		return f, fmt.Errorf("%w: %s", err, output)
 	}
-	if name == "rollcall" && r.name == "backfill" {
-		// The full run that follows a backfill at once is no part of it.
-		if f.wall, err = duration(output); err != nil {
-			return f, err
+	if name == "rollcall" {
+		if err := json.Unmarshal(output, &f.report); err != nil {
+			return f, fmt.Errorf("read the report: %w", err)
+		}
+		if r.name == "backfill" { // The full run that follows it at once is no part of it.
+			f.wall = f.report.FinishedAt.Sub(f.report.StartedAt)
 		}
 	}
 	f.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -110,18 +114,6 @@ func (s *stage) program(name string, r round) (string, []string, error) {
 		self, err := os.Executable()
 		return self, []string{"-contender", name}, err
 	}
-}
-
-// duration reads how long the run took that the report tells of.
-func duration(report []byte) (time.Duration, error) {
-	var r struct {
-		StartedAt  time.Time `json:"started_at"`
-		FinishedAt time.Time `json:"finished_at"`
-	}
-	if err := json.Unmarshal(report, &r); err != nil {
-		return 0, fmt.Errorf("read the report: %w", err)
-	}
-	return r.FinishedAt.Sub(r.StartedAt), nil
 }
 
 // config gives Rollcall the whole of the limit, and names the columns that the
@@ -167,14 +159,18 @@ func execute(ctx context.Context, database, sql string) error {
 	return err
 }
 
-func count(ctx context.Context, database string) (rows int64, err error) {
+func count(ctx context.Context, database string) (int64, error) {
+	return scalar(ctx, database, "SELECT count(DISTINCT clerk_id) FROM users")
+}
+
+func scalar(ctx context.Context, database, query string) (n int64, err error) {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return 0, fmt.Errorf("connect: %w", err)
 	}
-	err = conn.QueryRow(ctx, "SELECT count(DISTINCT clerk_id) FROM users").Scan(&rows)
+	err = conn.QueryRow(ctx, query).Scan(&n)
 	if closing := conn.Close(ctx); err == nil {
 		err = closing
 	}
-	return rows, err
+	return n, err
 }

@@ -93,6 +93,9 @@ func (c *Client) Usage() reconcile.Usage {
 		Retries:     c.attempts.retries.Load(),
 		RateLimited: c.attempts.rateLimited.Load(),
 		ShareUsed:   c.attempts.budget.shareUsed(time.Now()),
+		Waited:      time.Duration(c.attempts.waited.Load()),
+		Fetched:     time.Duration(c.attempts.fetched.Load()),
+		Decoded:     time.Duration(c.attempts.decoded.Load()),
 	}
 }
 

@@ -30,7 +30,7 @@ func TestHostileAnswersTakeNoLongerThanTheirSize(t *testing.T) {
 		if err != nil || len(got.users) == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
-		if d := time.Since(start); d > 10*time.Second {
+		if d := time.Since(start); d > time.Minute {
 			t.Errorf("%s took %v", name, d)
 		} else {
 			t.Logf("%s: %v", name, d)

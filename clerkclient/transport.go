@@ -70,6 +70,7 @@ type attempts struct {
 	// rather a wrong URL than a passing fault.
 	known                          atomic.Bool
 	requests, retries, rateLimited atomic.Int64
+	waited, fetched, decoded       atomic.Int64 // nanoseconds
 }
 
 func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -77,9 +78,11 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	if c == nil {
 		return nil, errors.New("a request that is no call of this client")
 	}
+	asked := time.Now()
 	if err := t.budget.wait(req.Context()); err != nil {
 		return nil, err
 	}
+	t.waited.Add(int64(time.Since(asked)))
 	t.requests.Add(1)
 	if c.attempts++; c.attempts > 1 {
 		t.retries.Add(1)
@@ -102,6 +105,7 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil && resp.StatusCode == http.StatusOK {
 		return nil, t.broken(ctx, c, err)
 	}
+	t.fetched.Add(int64(time.Since(sent)))
 	t.observe(resp.StatusCode)
 	var raw []byte
 	if err == nil {
@@ -111,9 +115,11 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, t.refused(c, resp, raw)
 	}
+	received := time.Now()
 	if err := c.decode(raw); err != nil {
 		return nil, foreign(c.path, resp.Header, err)
 	}
+	t.decoded.Add(int64(time.Since(received)))
 	c.took = time.Since(sent)
 	t.known.Store(true)
 	return &http.Response{

@@ -46,7 +46,7 @@ func TestHostileTextsEndSoon(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			_, err := load(text, base)
-			if d := time.Since(start); d > 20*time.Second {
+			if d := time.Since(start); d > 3*time.Minute { // What blows up takes ages, and a busy machine is no reason to fail.
 				t.Errorf("took %v", d)
 			} else {
 				t.Log(d)

@@ -84,6 +84,9 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 
 	used := e.Source.Usage().Sub(usage)
 	r.report.Clerk.Requests, r.report.Clerk.Retries, r.report.Clerk.RateLimited = used.Requests, used.Retries, used.RateLimited
+	r.report.Stages = Stages{Wait: used.Waited.Seconds(), Fetch: used.Fetched.Seconds(), Decode: used.Decoded.Seconds(),
+		Compare: time.Duration(r.comparing.Load()).Seconds(), Write: time.Duration(r.writing.Load()).Seconds()}
+	r.log.Debug("stages", "seconds", r.report.Stages)
 	r.report.FinishedAt = e.now().UTC()
 	r.conclude(err)
 	if closing := r.close(ctx, err == nil || errors.Is(err, ErrAborted)); closing != nil && err == nil {

@@ -238,7 +238,7 @@ func (h *healing) endFindings(ctx context.Context, healed []Healed) error {
 	if len(ended) == 0 {
 		return nil
 	}
-	if err := h.State.RecordFindings(ctx, h.report.RunID, ended); err != nil {
+	if err := h.try(ctx, func() error { return h.State.RecordFindings(ctx, h.report.RunID, ended) }); err != nil {
 		return fmt.Errorf("end findings: %w", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // keepInserted is how many inserted users are kept whole, so that the rows of
@@ -54,7 +55,9 @@ func (r *run) insertBatch(ctx context.Context, users []User) error {
 		return nil
 	}
 	var results []InsertResult
+	began := time.Now()
 	err := r.try(ctx, func() (err error) { results, err = r.Table.Insert(ctx, r.permit, users); return err })
+	r.writing.Add(int64(time.Since(began)))
 	var refusal *RowError
 	switch {
 	case errors.As(err, &refusal) && len(users) > 1:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // list lets every user pass by and decides whether all were seen.
@@ -185,7 +186,9 @@ func (r *run) progress() Progress {
 // policy names.
 func (r *run) judgeUsers(ctx context.Context, users []User) error {
 	var comparisons []Comparison
+	began := time.Now()
 	err := r.try(ctx, func() (err error) { comparisons, err = r.Table.Compare(ctx, users); return err })
+	r.comparing.Add(int64(time.Since(began)))
 	if err != nil {
 		return fmt.Errorf("compare with table %s: %w", r.Table.Name(), err)
 	}

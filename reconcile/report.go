@@ -59,6 +59,17 @@ type RunReport struct {
 	Orphaned  KindReport  `json:"orphaned"`
 	Conflict  KindReport  `json:"conflict"`
 	Rejected  KindReport  `json:"rejected"`
+	Stages    Stages      `json:"stages"`
+}
+
+// Stages tell where a run's time went, in seconds: each is a sum over what went
+// on at the same time, so that together they exceed the run's duration.
+type Stages struct {
+	Wait    float64 `json:"wait_s"`    // for the request budget
+	Fetch   float64 `json:"fetch_s"`   // requests to Clerk
+	Decode  float64 `json:"decode_s"`  // their answers
+	Compare float64 `json:"compare_s"` // users with rows
+	Write   float64 `json:"write_s"`   // to the users table, the journal included
 }
 
 // ClerkReport is the part of a report that tells of Clerk.

@@ -7,23 +7,25 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // run is one run under way.
 type run struct {
 	*Engine
-	Policy   Policy // the engine's, or less
-	o        Options
-	report   *RunReport
-	log      *slog.Logger
-	permit   Permit
-	stop     func() // ends the lease's renewal
-	stored   bool   // the state knows this run
-	census   *census
-	snapshot chan struct{} // closed once the census reads, or cannot
-	proven   chan struct{} // closed once this is proven to be the right Clerk
-	outside  *Outside      // for Heal: what guards have to count already; nil in a run
+	Policy             Policy // the engine's, or less
+	o                  Options
+	report             *RunReport
+	log                *slog.Logger
+	permit             Permit
+	stop               func() // ends the lease's renewal
+	stored             bool   // the state knows this run
+	census             *census
+	snapshot           chan struct{} // closed once the census reads, or cannot
+	proven             chan struct{} // closed once this is proven to be the right Clerk
+	comparing, writing atomic.Int64  // nanoseconds
+	outside            *Outside      // for Heal: what guards have to count already; nil in a run
 
 	mu       sync.Mutex // guards what follows, and the report
 	listed   int64
@@ -254,22 +256,22 @@ func (r *run) close(ctx context.Context, whole bool) error {
 	switch {
 	case r.stored || r.permit.Token == "":
 	case r.report.Outcome == InSync:
-		err = r.State.CountQuiet(ctx, r.o.Mode, r.report.StartedAt)
+		err = r.try(ctx, func() error { return r.State.CountQuiet(ctx, r.o.Mode, r.report.StartedAt) })
 	default: // a recent run that did not get far, or found something
 		err = r.store(ctx)
 	}
 	if r.stored {
 		err = r.save(ctx, r.unsaved)
 		if err == nil && whole && r.report.Clerk.Complete && !r.o.DryRun && r.o.Mode == Full {
-			err = r.State.ResolveFindings(ctx, r.report.RunID)
+			err = r.try(ctx, func() error { return r.State.ResolveFindings(ctx, r.report.RunID) })
 		}
 		if err != nil {
 			r.conclude(err)
 		}
-		err = errors.Join(err, r.State.FinishRun(ctx, r.report))
+		err = errors.Join(err, r.try(ctx, func() error { return r.State.FinishRun(ctx, r.report) }))
 	}
 	if r.permit.Token != "" {
-		err = errors.Join(err, r.State.Release(ctx, r.permit))
+		err = errors.Join(err, r.try(ctx, func() error { return r.State.Release(ctx, r.permit) }))
 	}
 	if err != nil {
 		return fmt.Errorf("close the run: %w", err)

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Source is Clerk, as far as reconciliation needs it. It only reads.
@@ -53,6 +54,10 @@ type Usage struct {
 	RateLimited int64 // answers with status 429
 	// ShareUsed is the share of the instance's published limit that the last seconds used, 0 to 1.
 	ShareUsed float64
+	// Waited is the time that requests waited for their turn, Fetched the time
+	// until their answers were there, Decoded that of decoding them: sums over
+	// requests that may have been under way at the same time.
+	Waited, Fetched, Decoded time.Duration
 }
 
 // Sub returns what was used since an earlier reading.
@@ -60,5 +65,8 @@ func (u Usage) Sub(earlier Usage) Usage {
 	u.Requests -= earlier.Requests
 	u.Retries -= earlier.Retries
 	u.RateLimited -= earlier.RateLimited
+	u.Waited -= earlier.Waited
+	u.Fetched -= earlier.Fetched
+	u.Decoded -= earlier.Decoded
 	return u
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // setAsideStale keeps a stale row until their number is known. Once it is past
@@ -167,7 +168,9 @@ func (r *run) update(ctx context.Context, updates []update) (blocked []blockedUp
 		users[i], versions[i] = u.user, u.at
 	}
 	var done []bool
+	began := time.Now()
 	err = r.try(ctx, func() (err error) { done, err = r.Table.Update(ctx, r.permit, users, versions); return err })
+	r.writing.Add(int64(time.Since(began)))
 	var refusal *RowError
 	switch {
 	case errors.As(err, &refusal) && len(updates) > 1:

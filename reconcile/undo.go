@@ -30,7 +30,7 @@ func (u *UndoReport) Total() (n int64) {
 }
 
 // undoBatch is how many writes are taken back in one transaction.
-const undoBatch = 500
+const undoBatch = 100
 
 // PlanUndo says what Undo would take back, and writes nothing.
 func (e *Engine) PlanUndo(ctx context.Context, runID string) (*UndoReport, error) {
