@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -276,8 +278,38 @@ func TestAdminAPI(t *testing.T) {
 			}
 		}
 	}
+	sameStory(a, startDaemon(t, env...))
 	d.quiet(a, "secretofclerk", adminToken, viewerToken, "rollcall_password", "eve.smith")
 	d.signal(0, 15)
+}
+
+// sameStory holds what a process that makes no run tells against what the one tells
+// that made them all.
+func sameStory(a *api, standby *process) {
+	a.Helper()
+	standby.await(1, "no full run is due")
+	b := newAPI(a.T, standby)
+	type story struct {
+		InSync bool             `json:"in_sync"`
+		Drift  map[string]int64 `json:"drift"`
+		Last   map[string]*struct {
+			RunID string `json:"run_id"`
+		} `json:"last"`
+		Rows  int64 `json:"rows"`
+		Users int64 `json:"clerk_users"`
+	}
+	active, other := get[story](a, "/api/status"), get[story](b, "/api/status")
+	if active.InSync != other.InSync || !maps.Equal(active.Drift, other.Drift) || active.Rows != other.Rows || active.Users != other.Users ||
+		active.Last["full"] == nil || other.Last["full"] == nil || *active.Last["full"] != *other.Last["full"] {
+		a.Errorf("the active one tells %+v, the standby %+v", active, other)
+	}
+	gauges := regexp.MustCompile(`(?m)^rollcall_(last_attempt|last_success|drift|clerk_users|paused|webhook_dead).*$`)
+	one := gauges.FindAllString(string(a.call(200, viewerToken, "GET", "/metrics", "")), -1)
+	two := gauges.FindAllString(string(b.call(200, viewerToken, "GET", "/metrics", "")), -1)
+	if len(one) < 8 || !slices.Equal(one, two) {
+		a.Errorf("the active one's gauges are %q, the standby's %q", one, two)
+	}
+	standby.signal(0, 15)
 }
 
 // quiet looks for what must be nowhere: not in the log, not in an answer, but for

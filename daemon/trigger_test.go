@@ -66,6 +66,7 @@ func TestTriggerDryRun(t *testing.T) {
 			t.Error("requests were not queued once")
 		}
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if want := []string{"full (dry) ann", "full bob", "full (dry) ann"}; !slices.Equal(made, want) {
 			t.Errorf("made %q, want %q", made, want)
 		}

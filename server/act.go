@@ -102,7 +102,7 @@ func syncedOf(h reconcile.Healed) synced {
 	return s
 }
 
-// heal heals users, and tells what was done before an error too.
+// heal heals users.
 func (a *admin) heal(r *http.Request, c caller, ids []string) ([]synced, error) {
 	for _, id := range ids {
 		if !reconcile.IsUserID(id) {
@@ -114,12 +114,15 @@ func (a *admin) heal(r *http.Request, c caller, ids []string) ([]synced, error) 
 	}
 	a.did(r, c, "sync", zap.Strings("user_ids", ids))
 	healed, err := a.Operator.Heal(r.Context(), ids)
-	a.cache.forget()
+	a.cache.forget() // something may be done, whatever the error
+	if err != nil {
+		return nil, err
+	}
 	out := make([]synced, len(healed))
 	for i, h := range healed {
 		out[i] = syncedOf(h)
 	}
-	return out, err
+	return out, nil
 }
 
 func (a *admin) syncOne(w http.ResponseWriter, r *http.Request, c caller, id string) error {

@@ -17,6 +17,7 @@ type heals struct {
 
 	all    sync.WaitGroup
 	mu     sync.Mutex
+	over   bool
 	failed error
 	told   map[string]bool // rows of deleted users that could not be taken back
 }
@@ -36,6 +37,11 @@ func (h *heals) start(ctx context.Context, pick int) {
 		o.Deleted[id] = pick%2 == 0
 	}
 	h.w.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over { // a request of a process that was killed
+		return
+	}
 	h.all.Go(func() {
 		healed, err := h.engine.Heal(ctx, ids, o)
 		h.mu.Lock()
@@ -51,7 +57,12 @@ func (h *heals) start(ctx context.Context, pick int) {
 	})
 }
 
-func (h *heals) wait() { h.all.Wait() }
+func (h *heals) wait() {
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
+	h.all.Wait()
+}
 
 func (h *heals) check() {
 	h.Helper()
