@@ -110,7 +110,8 @@ func (p *Page) run(actions ...chromedp.Action[chromedp.Void]) {
 func (p *Page) Look(width, height int64, theme string) {
 	p.Helper()
 	p.run(send(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 500}),
-		send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}))
+		send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})) // a picture shows no half of a transition
 }
 
 // Visit goes to an address.
@@ -158,7 +159,9 @@ func (p *Page) Until(what, expression string) {
 			return
 		}
 		if time.Now().After(deadline) || p.ctx.Err() != nil {
-			p.Shoot("failed")
+			if what != "the fonts" {
+				p.Shoot("failed")
+			}
 			p.Fatalf("waited in vain for %s: %s (%v); the focus is at %s; it shows %q", what, expression, err,
 				p.Text("document.activeElement.outerHTML.slice(0, 200)"), p.Text("document.body.innerText"))
 		}
@@ -223,6 +226,7 @@ func (p *Page) Shoot(name string) {
 	if dir == "" {
 		dir = p.ArtifactDir()
 	}
+	p.Until("the fonts", `document.fonts.status === "loaded"`)
 	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.Fatal(err)

@@ -13,6 +13,7 @@ func TestAccessible(t *testing.T) {
 			p.Look(1280, 860, theme)
 			p.Visit(p.url + "/login")
 			p.Accessible("the login page")
+			p.Shoot("login")
 			p.logIn(adminToken)
 			for _, width := range []int64{1280, 390} {
 				p.Look(width, 844, theme)
@@ -37,6 +38,7 @@ func TestAccessible(t *testing.T) {
 				p.Click(open)
 				p.Until("the dialog", `document.querySelector("dialog.modal[open]")`)
 				p.Accessible("the dialog of " + open)
+				p.Shoot("dialog-" + open[1:])
 				p.Press("\x1b")
 				p.Until("no dialog", `!document.querySelector("dialog.modal")`)
 			}

@@ -3,8 +3,11 @@ package ui_test
 import (
 	"errors"
 	"io/fs"
+	"net"
+	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +58,12 @@ func TestLogIn(t *testing.T) {
 	p.Says(".headline", "In sync")
 	p.Says(".sub", "5 days ago")
 	p.Says("#top-state", "In sync")
+	p.Until("the pictures", `document.querySelectorAll(".u-wrap").length === 2 && document.querySelector(".runs tbody tr")`)
+	p.Do(`window.shift = 0; window.asked = performance.now(); new PerformanceObserver((l) => l.getEntries().forEach((e) => window.shift += e.value)).observe({type: "layout-shift", buffered: true})`)
+	p.Until("the browser's account", `performance.now() - window.asked > 200`)
+	if shift, err := strconv.ParseFloat(p.Text("window.shift"), 64); err != nil || shift > 0.02 {
+		t.Errorf("the page moves while it loads: layout shift %v, %v", shift, err)
+	}
 	p.Click("#logout")
 	p.Until("the login page", `document.querySelector("#token")`)
 }
@@ -274,6 +283,22 @@ func TestTrouble(t *testing.T) {
 	p.site.Listener.Close()
 	p.Says("#banner", "Trying again")
 	p.Shoot("down")
+
+	// The process comes back, and with it everything, without a reload.
+	w.with(func() { w.err, w.change = nil, nil })
+	listener, err := net.Listen("tcp", p.site.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := &http.Server{Handler: p.site.Config.Handler, ReadHeaderTimeout: time.Minute}
+	done := make(chan error, 1)
+	go func() { done <- back.Serve(listener) }()
+	p.Until("the stream", `document.querySelector("#banner").hidden`)
+	w.Trigger(reconcile.Recent, false, "")
+	p.Says("#top-state", "Running")
+	w.end(reconcile.InSync)
+	back.Close()
+	<-done
 }
 
 // TestLookUp finds users by address, and heals those who were chosen.
@@ -286,6 +311,7 @@ func TestLookUp(t *testing.T) {
 	p.Until("the search", `document.activeElement.type === "search"`)
 	p.Type("main input[type=search]", "ada.lovelace@example.com "+w.findings[20].UserID+"\r")
 	p.Until("four users", `document.querySelectorAll(".people tbody tr").length === 4`)
+	p.Shoot("several")
 	if hash := p.Text("location.hash"); strings.Contains(hash, "@") {
 		t.Error("an e-mail address is in the address bar:", hash)
 	}
