@@ -1,33 +1,6 @@
 package ui_test
 
-import (
-	_ "embed"
-	"encoding/json"
-	"strings"
-	"testing"
-
-	"github.com/chromedp/chromedp"
-)
-
-//go:embed testdata/axe/axe.min.js
-var axe string
-
-// accessible runs axe-core over the page as it is.
-func (p *page) accessible(where string) {
-	p.Helper()
-	found, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](axe+`;
-(async () => JSON.stringify((await axe.run(document, {resultTypes: ["violations"]})).violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.target + " " + n.any.map((a) => a.message).join("; ")).join(" | "))))()`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		p.Fatalf("run axe: %v", err)
-	}
-	var violations []string
-	if err := json.Unmarshal([]byte(found), &violations); err != nil {
-		p.Fatal(err)
-	}
-	if len(violations) > 0 {
-		p.Errorf("%s: axe finds\n%s", where, strings.Join(violations, "\n"))
-	}
-}
+import "testing"
 
 // TestAccessible holds every page against axe-core, in both themes and at both widths.
 func TestAccessible(t *testing.T) {
@@ -37,11 +10,13 @@ func TestAccessible(t *testing.T) {
 			t.Parallel()
 			w := newWorld(40)
 			p := visit(t, w)
-			p.run(p.theme(theme), chromedp.Navigate(p.url+"/login"))
-			p.accessible("the login page")
+			p.Look(1280, 860, theme)
+			p.Visit(p.url + "/login")
+			p.Accessible("the login page")
+			p.Shoot("login")
 			p.logIn(adminToken)
 			for _, width := range []int64{1280, 390} {
-				p.run(p.size(width, 844))
+				p.Look(width, 844, theme)
 				for _, place := range []struct{ hash, ready string }{
 					{"#/", `document.querySelectorAll(".u-wrap").length === 2 && document.querySelector(".runs tbody tr")`},
 					{"#/findings", `document.querySelector(".grid-space .row")`},
@@ -51,20 +26,21 @@ func TestAccessible(t *testing.T) {
 					{"#/users", `document.querySelector(".results .empty")`},
 					{"#/users/" + w.findings[0].UserID, `document.querySelector(".sides")`},
 				} {
-					p.to(place.hash)
-					p.until(place.hash, place.ready)
-					p.accessible(place.hash)
+					p.Go(place.hash)
+					p.Until(place.hash, place.ready)
+					p.Accessible(place.hash)
 				}
 			}
-			p.run(p.size(1280, 860))
-			p.to("#/")
-			p.until("the overview", `document.querySelector("#run-now")?.checkVisibility()`)
+			p.Look(1280, 860, theme)
+			p.Go("#/")
+			p.Until("the overview", `document.querySelector("#run-now")?.checkVisibility()`)
 			for _, open := range []string{"#run-now", "#pause", "#help"} {
-				p.click(open)
-				p.until("the dialog", `document.querySelector("dialog.modal[open]")`)
-				p.accessible("the dialog of " + open)
-				p.press("\x1b")
-				p.until("no dialog", `!document.querySelector("dialog.modal")`)
+				p.Click(open)
+				p.Until("the dialog", `document.querySelector("dialog.modal[open]")`)
+				p.Accessible("the dialog of " + open)
+				p.Shoot("dialog-" + open[1:])
+				p.Press("\x1b")
+				p.Until("no dialog", `!document.querySelector("dialog.modal")`)
 			}
 		})
 	}

@@ -122,5 +122,5 @@ export function help() {
   box.checked = shortcutsOn();
   box.addEventListener("change", () => { try { localStorage.setItem("rollcall.keys", box.checked ? "on" : "off"); } catch { /* for this page only */ } });
   modal("Keyboard", h("dl", { class: "keys" }, shortcuts.map(([keys, text]) => [h("dt", null, keys.map((k) => h("kbd", null, k))), h("dd", { class: "soft" }, text)])),
-    h("label", { class: "kind-free" }, box, " Single-key shortcuts"), h("div", { class: "end" }, closer("Close")));
+    h("label", { class: "check-line" }, box, "Single keys act, outside of fields"), h("div", { class: "end" }, closer("Close")));
 }

@@ -43,9 +43,9 @@ export function mount(root, start) {
     painted: () => { all.hidden = grid.items.length === 0; put(all, grid.chosen.size ? "Select none" : "Select loaded"); },
     none: () => nothing(),
   });
-  const bar = healBar({ ids: () => [...grid.chosen.values()].map((f) => f.user_id), clear: () => grid.clear(), done: () => grid.reload({ keep: true }) });
+  const bar = healBar({ ids: () => [...grid.chosen.values()].map((f) => f.user_id), clear: () => grid.clear(), done: cured });
   const person = new Person({
-    healed: () => grid.reload({ keep: true }),
+    healed: cured,
     closed: () => { split.classList.remove("open"); grid.element.focus({ preventScroll: true }); },
   });
   const opened = person.open.bind(person);
@@ -55,6 +55,10 @@ export function mount(root, start) {
     h("div", { class: "card-head" }, h("div", { class: "search" }, icon("search"), search), h("div", { class: "end" }, grid.count, all)), bar.element, grid.wrap), person.element);
   root.append(h("h1", { class: "sr" }, "Findings"), tabs, split);
 
+  // cured takes those out who are in order now; whoever is not stays.
+  function cured(results) {
+    grid.drop(results.filter((r) => r.fixed || !r.found).map((r) => r.user_id));
+  }
   function nothing() {
     if (q) return empty("search", "No finding matches", `No open finding has “${q}” in its user id. The Users page looks at everybody, by id or e-mail address.`, h("a", { class: "button", href: `#/users?q=${encodeURIComponent(q)}` }, "Look on the Users page"));
     if (kind) return empty("check", `No ${kind} users`, "Nothing of this kind is open.");

@@ -81,14 +81,14 @@ export const kindWords = {
   rejected: "The database refused the row",
 };
 
-/** actionWords are what the policy's actions are called on a button and in a sentence. */
+/** actionWords are what the policy's actions are called on a button. */
 export const actionWords = {
-  insert: { button: "Insert the row", done: "inserted" },
-  update: { button: "Update the row", done: "updated" },
-  soft_delete: { button: "Mark as deleted", done: "marked as deleted" },
-  delete: { button: "Delete the row", done: "deleted" },
-  relink: { button: "Relink the row", done: "relinked" },
-  report: { button: "Check again", done: "only reported" },
+  insert: "Insert the row",
+  update: "Update the row",
+  soft_delete: "Mark as deleted",
+  delete: "Delete the row",
+  relink: "Relink the row",
+  report: "Check again",
 };
 
 export const outcomes = {

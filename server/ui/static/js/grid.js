@@ -65,6 +65,17 @@ export class Grid {
     this.paint(true);
   }
 
+  /** drop takes rows out, so that the place in the list stays as it is. */
+  drop(ids) {
+    const gone = new Set(ids), before = this.items.length;
+    this.items = this.items.filter((item) => !gone.has(this.o.id(item)));
+    this.total = Math.max(this.items.length, this.total - (before - this.items.length));
+    for (const id of gone) this.chosen.delete(id);
+    if (!this.items.length) { this.reload(); return; }
+    this.active = Math.min(this.active, this.items.length - 1);
+    this.selected();
+  }
+
   paintSoon() { this.frame ??= requestAnimationFrame(() => { this.frame = null; this.paint(); }); }
 
   /** paint makes the rows in sight and removes the others. */

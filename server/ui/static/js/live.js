@@ -68,7 +68,13 @@ async function again() {
 export function start() {
   refresh();
   open();
-  setInterval(() => { if (Date.now() - heard > silence) { heard = Date.now(); again(); } }, 5000);
+  setInterval(() => { if (!document.hidden && Date.now() - heard > silence) { heard = Date.now(); again(); } }, 5000);
   addEventListener("online", open);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && Date.now() - heard > 20_000) open(); });
+  // A browser allows six connections to a server: tabs that nobody looks at give theirs back.
+  let hidden = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(() => { clearTimeout(timer); source?.close(); }, 30_000);
+    else if (source?.readyState === EventSource.CLOSED || Date.now() - heard > 20_000) open();
+  });
 }

@@ -46,10 +46,11 @@ export function mount(root) {
 function heroOf(box) {
   const mark = h("div", { class: "mark" }), head = h("p", { class: "headline" }), sub = h("p", { class: "soft sub" }), cure = h("div", { class: "cure", hidden: true });
   const pauseButton = h("button", { class: "button", type: "button", id: "pause" });
+  const runButton = h("button", { class: "button primary", type: "button", id: "run-now", on: { click: () => askRun() } }, icon("sync"), "Run now");
   const actions = h("div", { class: "actions admin-only" },
     h("button", { class: "button", type: "button", id: "dry-run", on: { click: () => askRun(true) } }, icon("eye"), "Dry run"),
     pauseButton,
-    h("button", { class: "button primary", type: "button", id: "run-now", on: { click: () => askRun() } }, icon("sync"), "Run now"));
+    runButton);
   const progress = progressOf();
   box.append(h("div", { class: "hero-top" }, mark, h("div", { class: "hero-words" }, head, sub), actions), cure, progress.element);
   let paused = null, told = "", status = null;
@@ -73,6 +74,7 @@ function heroOf(box) {
       paused = Boolean(s.paused);
       fill(pauseButton, icon(paused ? "play" : "pause"), paused ? "Resume" : "Pause");
       pauseButton.classList.toggle("primary", paused);
+      runButton.classList.toggle("primary", !paused); // one thing to do at a time
     }
     progress.update(s);
   };

@@ -101,11 +101,12 @@ export class Person {
   }
 
   healButton(p) {
-    const words = actionWords[p.would || "report"] ?? actionWords.report;
-    const button = h("button", { class: `button admin-only${p.would ? " primary" : ""}`, type: "button", id: "heal", data: { would: p.would } }, icon(p.would ? "check" : "sync"), words.button);
+    const held = p.finding && ["conflict", "rejected"].includes(p.finding.kind); // what stood in the way may be gone
+    const words = held && p.would ? "Try again" : actionWords[p.would || "report"] ?? actionWords.report;
+    const button = h("button", { class: `button admin-only${p.would ? " primary" : ""}`, type: "button", id: "heal", data: { would: p.would } }, icon(p.would ? "check" : "sync"), words);
     button.addEventListener("click", () => act(button, async () => {
       const id = this.id, result = await api.heal(id);
-      tell([result], words);
+      tell([result]);
       if (this.id === id) { this.known = null; await this.load(); }
       this.healed?.([result]);
       refresh();

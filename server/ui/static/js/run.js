@@ -4,6 +4,7 @@ import { fill, h } from "./dom.js";
 import { count, exact, int, kindWords, kinds, span, title as capital } from "./format.js";
 import { findingColumns } from "./findings.js";
 import { Grid } from "./grid.js";
+import { subscribe } from "./live.js";
 import { command, copyButton, empty, failure, kindLabel, outcomeTag } from "./parts.js";
 import { took, total } from "./runs.js";
 import { guardCure, reasonOf } from "./verdict.js";
@@ -14,16 +15,19 @@ export const title = "Run";
 export function mount(root, { id }) {
   const box = h("div", { class: "stack" });
   root.append(h("p", { class: "crumb" }, h("a", { href: "#/runs" }, "← Runs")), box);
-  let grid = null;
+  let grid = null, over = true;
   async function load() {
     try {
       const run = await api.run(id);
+      over = run.outcome !== "running";
+      grid?.destroy();
       fill(box, head(run), reason(run), h("div", { class: "two" }, byKind(run), facts(run)));
       if (total(run).found > 0) { grid = findings(run); box.append(grid.card); grid.load(); }
     } catch (error) { fill(box, failure(error, load)); }
   }
   load();
-  return { destroy() { grid?.destroy(); } };
+  const end = subscribe(({ status }) => { if (!over && status?.running?.run_id !== id) { over = true; load(); } });
+  return { destroy() { end(); grid?.destroy(); } };
 }
 
 function head(run) {
