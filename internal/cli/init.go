@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/rollcall-sync/rollcall/config"
+	"github.com/rollcall-sync/rollcall/db"
+	"github.com/rollcall-sync/rollcall/internal/discover"
+)
+
+func (p *Program) initCommand() *cobra.Command {
+	var write, force bool
+	cmd := &cobra.Command{
+		Use: "init", Short: "Look at the database and propose the configuration", Args: noArguments,
+		Long: `Init looks at the database in DATABASE_URL, finds the table of your users and the
+column of Clerk's ids, and prints a configuration for it with the reason of each
+line. It changes nothing in the database, and sends nothing anywhere.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if force && !write {
+				return usage(errors.New("--force needs --write"))
+			}
+			return p.init(cmd.Context(), write, force)
+		},
+	}
+	cmd.Flags().BoolVar(&write, "write", false, "save it as config.yaml, or as --config says, rather than print it")
+	cmd.Flags().BoolVar(&force, "force", false, "with --write: over a file that exists")
+	return cmd
+}
+
+func (p *Program) init(ctx context.Context, write, force bool) error {
+	path := p.configTarget()
+	if _, err := os.Stat(path); write && !force && err == nil {
+		return usage(fmt.Errorf("%s exists: look at the proposal without --write, or replace it with --write --force", path))
+	}
+	a, err := p.configureBare()
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	proposal, err := a.propose(ctx)
+	if err != nil {
+		return err
+	}
+	text := proposal.Render()
+	if !write {
+		_, err := fmt.Fprint(p.Stdout, text)
+		return err
+	}
+	if err := writeConfig(path, text, force); err != nil {
+		return err
+	}
+	p.say("wrote %s: table %s, Clerk's ids in %s, %d columns compared, %d filled for new rows", path,
+		proposal.Table, proposal.Key.Column, len(proposal.Columns), len(proposal.OnInsert))
+	if n := proposal.Unsure(); n > 0 {
+		p.say("%d of its lines are marked GUESS: look at them", n)
+	}
+	if n := len(proposal.Open); n > 0 {
+		p.say("%d columns are marked TODO: they must get a value before anything can be inserted", n)
+	}
+	p.say("next: rollcall check, then rollcall --once --dry-run")
+	return nil
+}
+
+// configTarget is the file that --write writes.
+func (p *Program) configTarget() string {
+	if p.configPath != "" {
+		return p.configPath
+	}
+	if path, _ := p.Env("ROLLCALL_CONFIG"); path != "" {
+		return path
+	}
+	return "config.yaml"
+}
+
+// configureBare reads the environment alone: a configuration that is there is
+// what init is to replace, and may be wrong.
+func (p *Program) configureBare() (*app, error) {
+	env := func(name string) (string, bool) {
+		switch name {
+		case "ROLLCALL_CONFIG", "ROLLCALL_CONFIG_YAML":
+			return "", false
+		}
+		return p.Env(name)
+	}
+	readFile := func(path string) ([]byte, error) {
+		if path == "config.yaml" {
+			return nil, fs.ErrNotExist
+		}
+		return os.ReadFile(path)
+	}
+	cfg, err := config.Load(config.Options{Env: env, EnvFile: p.envFile, ReadFile: readFile, Need: config.NeedDatabase})
+	if errors.Is(err, config.ErrNotConfigured) {
+		return nil, usage(errors.New("DATABASE_URL is not set: set it to your app's database, postgres://... or sqlite://file.db, or name a .env file with --env-file"))
+	}
+	if err != nil {
+		return nil, usage(err)
+	}
+	log, err := newLogger(p.Stderr, cfg.Log.Level, cfg.Log.Format, p.Terminal)
+	if err != nil {
+		return nil, usage(err)
+	}
+	return &app{p: p, cfg: cfg, log: log}, nil
+}
+
+// propose looks at the database and decides.
+func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
+	conn, err := a.connect(ctx, a.cfg.Database.URL)
+	if err != nil {
+		return discover.Proposal{}, err
+	}
+	catalog, err := db.Survey(ctx, conn)
+	if err != nil {
+		return discover.Proposal{}, err
+	}
+	sample := a.sampler(ctx, conn)
+	judged := discover.Judge(discover.Candidates(&catalog), func(c discover.Candidate) discover.Sample {
+		return sample(c.Relation, c.Column.Name)
+	})
+	if err := ctx.Err(); err != nil {
+		return discover.Proposal{}, err
+	}
+	accepted := discover.Accepted(judged)
+	if len(accepted) == 0 {
+		return discover.Proposal{}, usage(errors.New(discover.Nothing(&catalog, judged)))
+	}
+	asker := &asker{in: a.p.Stdin, out: a.p.Stderr}
+	chosen, unsure := asker.choose(accepted)
+	proposal := discover.Propose(&catalog, chosen, sample, asker.ask())
+	if err := ctx.Err(); err != nil {
+		return discover.Proposal{}, err
+	}
+	proposal.Key.Unsure = proposal.Key.Unsure || unsure
+	for _, c := range judged {
+		if c.Interesting() && c.String() != chosen.String() && len(proposal.Others) < 20 {
+			proposal.Others = append(proposal.Others, c)
+		}
+	}
+	return proposal, nil
+}
+
+// sampleSize is how many values of a column are looked at.
+const sampleSize = 200
+
+// sampler returns a function that samples columns, each once. What cannot be
+// read, or not in time, is unknown, and not empty.
+func (a *app) sampler(ctx context.Context, conn *db.Conn) func(*db.Relation, string) discover.Sample {
+	seen := map[string]discover.Sample{}
+	return func(r *db.Relation, column string) discover.Sample {
+		key := r.Ident + "." + column
+		if known, ok := seen[key]; ok {
+			return known
+		}
+		out := discover.Sample{Unknown: true}
+		if c := r.Column(column); c != nil && c.Readable {
+			values, err := db.Sample(ctx, conn, *r, column, sampleSize)
+			if err == nil {
+				out = discover.Sample{Values: values}
+			} else {
+				a.log.Warn("a column is judged by its name alone", zap.Error(err))
+			}
+		}
+		seen[key] = out
+		return out
+	}
+}
