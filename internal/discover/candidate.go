@@ -26,7 +26,7 @@ type Candidate struct {
 func (c Candidate) String() string { return c.Relation.FullName() + "." + c.Column.Name }
 
 // MaxSampled is how many columns are sampled at most in search of Clerk ids.
-const MaxSampled = 60
+const MaxSampled = 100
 
 // Candidates returns the columns that are worth a sample, the likeliest first,
 // at most MaxSampled: texts whose names say that they hold ids of Clerk's, or
@@ -42,7 +42,9 @@ func Candidates(catalog *db.Catalog) []Candidate {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) })
+	// Hundreds of tables may have an external_id; only a few are of users.
+	chance := func(c Candidate) int { return c.Score + tableName(c.Relation.Name) }
+	slices.SortStableFunc(out, func(a, b Candidate) int { return cmp.Compare(chance(b), chance(a)) })
 	return out[:min(len(out), MaxSampled)]
 }
 

@@ -70,9 +70,9 @@ func keyName(column string) int {
 
 // userTables are the words by which a table of users goes, with how much each says.
 var userTables = map[string]int{
-	"users": 30, "user": 30, "appusers": 30, "appuser": 30, "accounts": 20, "account": 20, "profiles": 22, "profile": 22,
+	"users": 30, "user": 30, "appusers": 30, "appuser": 30, "accounts": 20, "account": 20, "profiles": 15, "profile": 15,
 	"members": 18, "member": 18, "people": 18, "person": 18, "persons": 18, "customers": 15, "customer": 15, "students": 12, "student": 12,
-	"userprofiles": 22, "userprofile": 22, "identities": 10,
+	"userprofiles": 18, "userprofile": 18, "identities": 10,
 }
 
 // copies are words that say that a table is not the one in use.

@@ -3,6 +3,7 @@ package discover
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -125,8 +126,16 @@ func (l Line) comment() string {
 // comment writes a comment on lines of its own.
 func comment(indent, s string) string { return indent + "# " + clean(s) + "\n" }
 
-// clean keeps what the database said on one line.
-func clean(s string) string { return strings.Join(strings.Fields(s), " ") }
+// clean keeps what the database said on one line, without what YAML refuses.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
 
 func (p *Proposal) left() string {
 	if len(p.Left) == 0 {

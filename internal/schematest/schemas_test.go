@@ -89,6 +89,7 @@ func story(t *testing.T, file string) result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.mustLoad(string(proposal))
 	golden(t, filepath.Join("testdata", name+".yaml"), string(proposal))
 	if s, ok := said[name]; ok {
 		w.edit(s[0], s[1])

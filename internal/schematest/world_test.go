@@ -12,6 +12,7 @@ import (
 	_ "github.com/ncruces/go-sqlite3/driver" // the driver sqlite3
 
 	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/internal/cli"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -81,7 +82,7 @@ func (w *world) rollcall(args ...string) (code int, stdout, stderr string) {
 	env := map[string]string{"DATABASE_URL": w.url, "CLERK_SECRET_KEY": "sk_live_schemas", "CLERK_API_URL": w.api}
 	var out, errs bytes.Buffer
 	p := &cli.Program{Stdout: &out, Stderr: &errs, Version: "test",
-		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, v != "" && ok }}
 	if w.input != nil {
 		p.Stdin = strings.NewReader(*w.input)
 	}
@@ -100,6 +101,20 @@ func (w *world) run(args ...string) reconcile.RunReport {
 		w.Fatalf("--once ended with %d: %v\n%s%s", code, err, stdout, stderr)
 	}
 	return r
+}
+
+// mustLoad reads a configuration as strictly as the program does.
+func (w *world) mustLoad(text string) *config.Config {
+	w.Helper()
+	env := map[string]string{"ROLLCALL_CONFIG_YAML": text, "DATABASE_URL": "postgres://host/db", "CLERK_SECRET_KEY": "sk_live_schemas"}
+	cfg, err := config.Load(config.Options{Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }, Need: config.NeedClerk | config.NeedDatabase})
+	if err != nil {
+		w.Fatalf("the configuration is wrong: %v\n%s", err, text)
+	}
+	if len(cfg.Warnings) > 0 {
+		w.Errorf("warnings: %v", cfg.Warnings)
+	}
+	return cfg
 }
 
 // edit replaces a text of the configuration.
