@@ -21,7 +21,8 @@ func (p *Program) initCommand() *cobra.Command {
 		Use: "init", Short: "Look at the database and propose the configuration", Args: noArguments,
 		Long: `Init looks at the database in DATABASE_URL, finds the table of your users and the
 column of Clerk's ids, and prints a configuration for it with the reason of each
-line. It changes nothing in the database, and sends nothing anywhere.`,
+line. It changes nothing in the database. With CLERK_SECRET_KEY set it asks Clerk
+whether it knows ids that are there already, in one request.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if force && !write {
 				return usage(errors.New("--force needs --write"))
@@ -58,11 +59,14 @@ func (p *Program) init(ctx context.Context, write, force bool) error {
 	}
 	p.say("wrote %s: table %s, Clerk's ids in %s, %d columns compared, %d filled for new rows", path,
 		proposal.Table, proposal.Key.Column, len(proposal.Columns), len(proposal.OnInsert))
+	for _, note := range proposal.Notes {
+		p.say("note: %s", note)
+	}
 	if n := proposal.Unsure(); n > 0 {
-		p.say("%d of its lines are marked GUESS: look at them", n)
+		p.say("look at what is marked GUESS, which init could not know: %d", n)
 	}
 	if n := len(proposal.Open); n > 0 {
-		p.say("%d columns are marked TODO: they must get a value before anything can be inserted", n)
+		p.say("write what is marked TODO, without which nothing can be inserted: %d", n)
 	}
 	p.say("next: rollcall check, then rollcall --once --dry-run")
 	return nil
@@ -137,6 +141,9 @@ func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
 		return discover.Proposal{}, err
 	}
 	proposal.Key.Unsure = proposal.Key.Unsure || unsure
+	if note := a.known(ctx, sample(chosen.Relation, chosen.Column.Name).Values); note != "" {
+		proposal.Notes = append(proposal.Notes, note)
+	}
 	for _, c := range judged {
 		if c.Interesting() && c.String() != chosen.String() && len(proposal.Others) < 20 {
 			proposal.Others = append(proposal.Others, c)

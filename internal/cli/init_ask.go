@@ -29,13 +29,14 @@ func (k *asker) choose(accepted []discover.Candidate) (chosen discover.Candidate
 	}
 	q := discover.Question{Text: "Several columns could hold Clerk's ids of your users. Which one is it?"}
 	for _, c := range accepted[:min(9, len(accepted))] {
-		q.Options = append(q.Options, discover.Option{Label: c.String(), Detail: strings.Join(c.Evidence, ", ")})
+		q.Options = append(q.Options, discover.Option{Label: c.String(), Detail: strings.TrimPrefix(c.Tell(), c.String()+": ")})
 	}
-	return accepted[ask(q)], false
+	i, answered := ask(q)
+	return accepted[i], !answered
 }
 
 // ask returns nil where there is nobody to ask.
-func (k *asker) ask() func(discover.Question) int {
+func (k *asker) ask() func(discover.Question) (int, bool) {
 	if k.in == nil {
 		return nil
 	}
@@ -45,9 +46,9 @@ func (k *asker) ask() func(discover.Question) int {
 	return k.put
 }
 
-// put asks until it understands the answer. An empty line, and the end of the
-// input, mean the safe option.
-func (k *asker) put(q discover.Question) int {
+// put asks until it understands the answer. An empty line means the safe option;
+// so does the end of the input, but nobody answered then.
+func (k *asker) put(q discover.Question) (answer int, answered bool) {
 	fmt.Fprintf(k.out, "\n%s\n", q.Text)
 	for i, o := range q.Options {
 		detail := ""
@@ -60,14 +61,14 @@ func (k *asker) put(q discover.Question) int {
 		fmt.Fprintf(k.out, "1 to %d [%d]: ", len(q.Options), q.Safe+1)
 		if !k.lines.Scan() {
 			fmt.Fprintln(k.out)
-			return q.Safe
+			return q.Safe, false
 		}
 		answer := strings.TrimSpace(k.lines.Text())
 		if answer == "" {
-			return q.Safe
+			return q.Safe, true
 		}
 		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(q.Options) {
-			return n - 1
+			return n - 1, true
 		}
 	}
 }

@@ -14,8 +14,9 @@ type Candidate struct {
 	Relation *db.Relation
 	Column   *db.RelationColumn
 	// Score is higher for a better candidate. It is made up of the evidence.
-	Score    int
-	Evidence []string
+	Score int
+	// Evidence speaks for the column, TableEvidence for its table.
+	Evidence, TableEvidence []string
 	// Refused says why it is no candidate after all, "" where it is one.
 	Refused string
 	// Proven: sampled values are Clerk ids.
@@ -71,13 +72,15 @@ func candidate(catalog *db.Catalog, r *db.Relation, col *db.RelationColumn) (Can
 			c.Evidence = append(c.Evidence, fmt.Sprintf(evidence, args...))
 		}
 	}
-	if named >= 15 {
-		add(named, "its name")
-	} else {
-		add(named, "")
+	ofTable := func(points int, evidence string) {
+		c.Score += points
+		c.TableEvidence = append(c.TableEvidence, evidence)
+	}
+	if add(named, ""); named >= 15 {
+		c.Evidence = append(c.Evidence, "its name")
 	}
 	if table > 0 {
-		add(table, "the table's name")
+		ofTable(table, "named like one of users")
 	} else {
 		add(table, "")
 	}
@@ -90,10 +93,10 @@ func candidate(catalog *db.Catalog, r *db.Relation, col *db.RelationColumn) (Can
 		add(-5, "no unique index")
 	}
 	if n := profileColumns(r); n > 0 {
-		add(6*min(n, 3), "%s beside it that Clerk could fill", plural(n, "column"))
+		ofTable(6*min(n, 3), plural(n, "column")+" that Clerk could fill")
 	}
 	if r.Referring > 0 {
-		add(min(8, 3+r.Referring), "%s of other tables to it", plural(r.Referring, "foreign key"))
+		ofTable(min(8, 3+r.Referring), plural(r.Referring, "foreign key")+" of other tables to it")
 	}
 	if col.UserForm {
 		c.Proven = true
@@ -185,6 +188,8 @@ func (c *Candidate) weigh(s Sample) {
 		best, n = most(s.Values)
 	}
 	switch {
+	case ids > 0 && ids*5 < filled:
+		c.Refused = fmt.Sprintf("only %s sampled values are Clerk ids, and %d are %s", ofThem(ids, filled), n, best)
 	case ids > 0:
 		c.Proven = true
 		c.Score += 20 + 60*ids/filled

@@ -38,6 +38,8 @@ type Proposal struct {
 	Others []Candidate
 	// Notes are for whoever reads the proposal.
 	Notes []string
+
+	tableEvidence []string
 }
 
 // Unsure counts the guesses.
@@ -64,14 +66,15 @@ type Question struct {
 type Option struct{ Label, Detail string }
 
 // Propose makes the proposal for the chosen candidate. Sample gives what can be
-// read of a column: it is asked for columns that demand a value, and for what they refer to. Ask answers a question with the index of an option; nil means
-// that there is nobody to ask, and the safe option is taken and marked.
-func Propose(catalog *db.Catalog, chosen Candidate, sample func(r *db.Relation, column string) Sample, ask func(Question) int) Proposal {
+// read of a column: it is asked for columns that demand a value, and for what they
+// refer to. Ask answers a question with the index of an option; where it is nil, or
+// says that nobody answered, the safe option is taken and marked.
+func Propose(catalog *db.Catalog, chosen Candidate, sample func(r *db.Relation, column string) Sample, ask func(Question) (int, bool)) Proposal {
 	p := &proposer{catalog: catalog, r: chosen.Relation, sample: sample, answer: ask, tool: toolOf(catalog, chosen.Relation)}
 	p.out = Proposal{Relation: p.r, Table: tableOf(p.r), Key: Line{
 		Column: chosen.Column.Name, value: value{from: []string{"id"}},
-		Reason: "holds Clerk's ids: " + strings.Join(chosen.Evidence, ", "), Unsure: !chosen.Proven && keyName(chosen.Column.Name) < 45,
-	}}
+		Reason: "Clerk's user id: " + strings.Join(chosen.Evidence, ", "), Unsure: !chosen.Proven && keyName(chosen.Column.Name) < 45,
+	}, tableEvidence: chosen.TableEvidence}
 	for i := range p.r.Columns {
 		if c := &p.r.Columns[i]; c.Name != chosen.Column.Name {
 			p.column(c)
@@ -94,7 +97,7 @@ type proposer struct {
 	catalog *db.Catalog
 	r       *db.Relation
 	sample  func(*db.Relation, string) Sample
-	answer  func(Question) int
+	answer  func(Question) (int, bool)
 	tool    tool
 	out     Proposal
 }
@@ -104,7 +107,7 @@ func (p *proposer) ask(q Question) (int, bool) {
 	if p.answer == nil {
 		return q.Safe, false
 	}
-	return p.answer(q), true
+	return p.answer(q)
 }
 
 func (p *proposer) relation(fullName string) *db.Relation {

@@ -76,14 +76,11 @@ func scalar(s string) string {
 
 func (p *Proposal) tableReason() string {
 	r := p.Relation
-	reason := fmt.Sprintf("%s of %d columns", r.Kind, len(r.Columns))
+	reason := string(r.Kind)
 	if r.Rows > 0 {
-		reason += fmt.Sprintf(", about %d rows", r.Rows)
+		reason += fmt.Sprintf(" of about %d rows", r.Rows)
 	}
-	if r.Referring > 0 {
-		reason += "; " + plural(r.Referring, "foreign key") + " of other tables to it"
-	}
-	return reason
+	return strings.Join(append([]string{reason}, p.tableEvidence...), ", ")
 }
 
 // row is a line of the file with its comment.
@@ -190,5 +187,9 @@ func (c Candidate) Tell() string {
 	if c.Refused != "" {
 		return c.String() + ": no, " + c.Refused
 	}
-	return fmt.Sprintf("%s: %s (score %d)", c.String(), strings.Join(c.Evidence, ", "), c.Score)
+	tell := fmt.Sprintf("%s: %s", c.String(), strings.Join(c.Evidence, ", "))
+	if len(c.TableEvidence) > 0 {
+		tell += "; the table: " + strings.Join(c.TableEvidence, ", ")
+	}
+	return fmt.Sprintf("%s (score %d)", tell, c.Score)
 }

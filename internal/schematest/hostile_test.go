@@ -40,7 +40,7 @@ func TestHostile(t *testing.T) {
 				INSERT INTO users (clerk_id) SELECT 'user_' || md5(n::text) FROM generate_series(1, 9) n;
 				INSERT INTO profiles (clerk_id) SELECT 'user_' || md5(n::text) FROM generate_series(1, 9) n;
 				INSERT INTO posts (clerk_user_id) SELECT 'user_' || md5((n % 9)::text) FROM generate_series(1, 90) n;`,
-			stdout: []string{"GUESS: holds Clerk's ids", "# public.profiles.clerk_id: ", "# public.posts.clerk_user_id: ", "no unique index"}},
+			stdout: []string{"GUESS: Clerk's user id", "# public.profiles.clerk_id: ", "# public.posts.clerk_user_id: ", "no unique index"}},
 		{name: "a column of numbers", ddl: "CREATE TABLE users (clerk_id bigint UNIQUE)", code: 64,
 			stderr: []string{"public.users.clerk_id: no, its type is bigint, which cannot hold Clerk's ids"}},
 		{name: "a view over the table",
@@ -70,6 +70,18 @@ func TestHostile(t *testing.T) {
 			w.expect(c.code, c.stdout, c.stderr, c.never)
 		})
 	}
+}
+
+// TestKnownToClerk asks Clerk about the ids that are there.
+func TestKnownToClerk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create("CREATE TABLE users (clerk_id text UNIQUE); INSERT INTO users VALUES ('{{USER0}}'), ('user_ofanotherinstance')", false)
+	w.expect(0, []string{"NOTE: Clerk, asked with CLERK_SECRET_KEY, knows 1 of the 2 sampled ids."}, nil, nil)
+	pgtest.Exec(t, w.url, "DELETE FROM users WHERE clerk_id <> 'user_ofanotherinstance'")
+	w.expect(0, []string{"NOTE: Clerk knows none of the 1 sampled ids. Is CLERK_SECRET_KEY that of another instance"}, nil, nil)
+	w.sim.SetErrors(100)
+	w.expect(0, []string{"NOTE: Clerk could not be asked"}, nil, nil)
 }
 
 func (w *world) expect(want int, stdout, stderr, never []string) {
