@@ -257,22 +257,29 @@ func (s *pgSurvey) views(ctx context.Context) error {
 	return rows.Err()
 }
 
+// largeTable is the number of rows from which a sample is not just the first ones.
+const largeTable = 5000
+
 // samplePostgres reads in a transaction of its own, which bounds its time: a
-// setting of the session would stay with a pooler's connection.
+// setting of the session would stay with a pooler's connection. All of it goes in one
+// message. A transaction that fails half-way is ended with its connection.
 func samplePostgres(ctx context.Context, conn *Conn, r Relation, column string, n int) ([]string, error) {
-	tx, err := conn.Pool.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return nil, pgError(err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", sampleTimeout.Milliseconds())); err != nil {
-		return nil, pgError(err)
-	}
 	name := pgx.Identifier{column}.Sanitize()
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT left(%s::text, 100) FROM %s WHERE %[1]s IS NOT NULL LIMIT %[3]d", name, r.Ident, n))
-	if err != nil {
-		return nil, pgError(err)
+	query := fmt.Sprintf("(SELECT left(%s::text, 100) FROM %s WHERE %[1]s IS NOT NULL LIMIT %[3]d)", name, r.Ident, n)
+	if r.Rows > largeTable && (r.Kind == PlainTable || r.Kind == PartitionedTable) {
+		// Whole pages are drawn, ten times the rows that are wanted, so that they come from several.
+		percent := max(min(100*10*float64(n)/float64(r.Rows), 100), 0.0001)
+		query = fmt.Sprintf("(SELECT left(%s::text, 100) FROM %s TABLESAMPLE SYSTEM (%[3]f) WHERE %[1]s IS NOT NULL ORDER BY random() LIMIT %[4]d) UNION ALL %[5]s",
+			name, r.Ident, percent, n, strings.Replace(query, fmt.Sprintf("LIMIT %d", n), fmt.Sprintf("LIMIT %d", n/4+1), 1))
 	}
-	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	return values, pgError(err)
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN READ ONLY")
+	batch.Queue(fmt.Sprintf("SET LOCAL statement_timeout = %d", sampleTimeout.Milliseconds()))
+	var values []string
+	batch.Queue(query).Query(func(rows pgx.Rows) (err error) {
+		values, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	batch.Queue("ROLLBACK")
+	return values, pgError(conn.Pool.SendBatch(ctx, batch).Close())
 }

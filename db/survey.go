@@ -123,8 +123,9 @@ func Survey(ctx context.Context, conn *Conn) (Catalog, error) {
 // values makes the database read the whole table in search of one.
 const sampleTimeout = 3 * time.Second
 
-// Sample reads up to n values of a column that are not NULL, as text of up to
-// 100 characters. An error that wraps ErrUnavailable may mean that the table was
+// Sample reads some n values of a column that are not NULL, as text of up to
+// 100 characters. Of a large table they come from all over it: its oldest rows may
+// be from before Clerk. An error that wraps ErrUnavailable may mean that the table was
 // too large to find any in time.
 func Sample(ctx context.Context, conn *Conn, r Relation, column string, n int) ([]string, error) {
 	var values []string

@@ -155,3 +155,36 @@ func TestSurveyLeavesOwnTablesOut(t *testing.T) {
 		}
 	})
 }
+
+// TestSampleOfALargeTable sees more than the oldest rows.
+func TestSampleOfALargeTable(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{pgtest.DB(t), pgtest.PgBouncer(t, pgtest.DB(t))} {
+		conn, catalog := surveyed(t, url, `CREATE TABLE users (id integer PRIMARY KEY, ref text, empty text);
+			INSERT INTO users (id, ref) SELECT n, CASE WHEN n < 1000 THEN 'auth0|' ELSE 'user_' END || n FROM generate_series(1, 20000) n;
+			ANALYZE users`)
+		users := relation(t, catalog, "users")
+		values, err := db.Sample(t.Context(), conn, *users, "ref", 100)
+		clerk := 0
+		for _, v := range values {
+			if strings.HasPrefix(v, "user_") {
+				clerk++
+			}
+		}
+		if err != nil || clerk < 30 || len(values) > 130 {
+			t.Errorf("%d of %d are Clerk's, %v", clerk, len(values), err)
+		}
+		if values, err := db.Sample(t.Context(), conn, *users, "empty", 100); err != nil || len(values) != 0 {
+			t.Errorf("%v, %v", values, err)
+		}
+		users.Ident = "absent" // an error leaves no connection in a transaction
+		for range 2 * db.DefaultMaxConnections {
+			if _, err := db.Sample(t.Context(), conn, *users, "ref", 100); err == nil {
+				t.Error("a table that does not exist was sampled")
+			}
+		}
+		if err := conn.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -22,7 +23,7 @@ func (p *Program) initCommand() *cobra.Command {
 		Long: `Init looks at the database in DATABASE_URL, finds the table of your users and the
 column of Clerk's ids, and prints a configuration for it with the reason of each
 line. It changes nothing in the database. With CLERK_SECRET_KEY set it asks Clerk
-whether it knows ids that are there already, in one request.`,
+whether it knows ids that are there already, in one request, and compares those rows.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if force && !write {
 				return usage(errors.New("--force needs --write"))
@@ -141,9 +142,7 @@ func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
 		return discover.Proposal{}, err
 	}
 	proposal.Key.Unsure = proposal.Key.Unsure || unsure
-	if note := a.known(ctx, sample(chosen.Relation, chosen.Column.Name).Values); note != "" {
-		proposal.Notes = append(proposal.Notes, note)
-	}
+	a.consult(ctx, conn, &proposal, sample(chosen.Relation, chosen.Column.Name).Values)
 	for _, c := range judged {
 		if c.Interesting() && c.String() != chosen.String() && len(proposal.Others) < 20 {
 			proposal.Others = append(proposal.Others, c)
@@ -152,20 +151,25 @@ func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
 	return proposal, nil
 }
 
-// sampleSize is how many values of a column are looked at.
-const sampleSize = 200
+// sampleSize is how many values of a column are looked at, and sampleBudget how
+// long all of them may take: many columns without a value in many large tables.
+const (
+	sampleSize   = 200
+	sampleBudget = 45 * time.Second
+)
 
 // sampler returns a function that samples columns, each once. What cannot be
 // read, or not in time, is unknown, and not empty.
 func (a *app) sampler(ctx context.Context, conn *db.Conn) func(*db.Relation, string) discover.Sample {
 	seen := map[string]discover.Sample{}
+	end := time.Now().Add(sampleBudget)
 	return func(r *db.Relation, column string) discover.Sample {
 		key := r.Ident + "." + column
 		if known, ok := seen[key]; ok {
 			return known
 		}
 		out := discover.Sample{Unknown: true}
-		if c := r.Column(column); c != nil && c.Readable {
+		if c := r.Column(column); c != nil && c.Readable && time.Now().Before(end) {
 			values, err := db.Sample(ctx, conn, *r, column, sampleSize)
 			if err == nil {
 				out = discover.Sample{Values: values}

@@ -182,3 +182,26 @@ func TestEveryLineHasAReason(t *testing.T) {
 		}
 	}
 }
+
+// TestLearn moves a column that is hardly Clerk's to on_insert.
+func TestLearn(t *testing.T) {
+	t.Parallel()
+	columns := []string{"email text", "name text", "last_sign_in_at time", "created_at time not"}
+	differ := map[string]int{"name": 60, "email": 60, "last_sign_in_at": 100}
+	for _, c := range []struct {
+		compared int
+		want     string
+	}{
+		{100, "c primary_email_address; c last_sign_in_at; i? {from: full_name}; i {generate: now}"},
+		{0, "c primary_email_address; c full_name; c last_sign_in_at; i {generate: now}"},
+	} {
+		p := propose(t, nil, columns)
+		if p.Learn(c.compared, differ); outcome(&p) != c.want {
+			t.Errorf("%d compared: %s", c.compared, outcome(&p))
+		}
+	}
+	few := propose(t, nil, columns)
+	if few.Learn(5, map[string]int{"name": 5}); !strings.HasSuffix(few.Columns[1].Reason, "0 of 5 sampled rows agree") {
+		t.Errorf("%+v", few.Columns)
+	}
+}

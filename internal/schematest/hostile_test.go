@@ -223,3 +223,19 @@ func TestOutOfReach(t *testing.T) {
 		})
 	}
 }
+
+// TestAgreement leaves to the app what hardly any row has in common with Clerk.
+func TestAgreement(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create("CREATE TABLE users (id serial PRIMARY KEY, clerk_id text UNIQUE, email text, username text, created_at timestamptz)", false)
+	if code, _, stderr := w.rollcall("init", "--write"); code != 0 {
+		t.Fatal(stderr)
+	}
+	w.run()
+	pgtest.Exec(t, w.url, "UPDATE users SET username = 'chosen_in_the_app_' || id; UPDATE users SET email = 'old@mail.example' WHERE id = 1")
+	w.expect(0, []string{
+		"email: primary_email_address  # Clerk's primary email address; 43 of 44 sampled rows agree",
+		"username: {from: username}   # GUESS: written once: only 0 of 44 sampled rows agree with Clerk",
+	}, nil, []string{"    username: username "})
+}
