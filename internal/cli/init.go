@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,8 +103,11 @@ func (p *Program) configureBare() (*app, error) {
 		return os.ReadFile(path)
 	}
 	cfg, err := config.Load(config.Options{Env: env, EnvFile: p.envFile, ReadFile: readFile, Need: config.NeedDatabase})
-	if errors.Is(err, config.ErrNotConfigured) {
-		return nil, usage(errors.New("DATABASE_URL is not set: set it to your app's database, postgres://... or sqlite://file.db, or name a .env file with --env-file"))
+	var problems config.Errors
+	if errors.As(err, &problems) && slices.ContainsFunc(problems, func(p config.Problem) bool {
+		return p.Key == "database.url" && strings.HasSuffix(p.Message, "is not set")
+	}) {
+		return nil, usage(errors.New("DATABASE_URL is not set: " + p.urlHint()))
 	}
 	if err != nil {
 		return nil, usage(err)
@@ -112,6 +117,21 @@ func (p *Program) configureBare() (*app, error) {
 		return nil, usage(err)
 	}
 	return &app{p: p, cfg: cfg, log: log}, nil
+}
+
+// urlHint says where the database's URL may be.
+func (p *Program) urlHint() string {
+	for _, name := range []string{"POSTGRES_URL", "DIRECT_URL", "POSTGRES_PRISMA_URL", "DATABASE_DIRECT_URL", "SUPABASE_DB_URL", "NEON_DATABASE_URL"} {
+		if _, ok := p.Env(name); ok {
+			return fmt.Sprintf("is it what %s holds? Then: DATABASE_URL=\"$%s\" rollcall init", name, name)
+		}
+	}
+	for _, file := range []string{".env.local", ".env"} {
+		if _, err := os.Stat(file); err == nil {
+			return fmt.Sprintf("there is a file %s, which is read with: rollcall init --env-file %s", file, file)
+		}
+	}
+	return "set it to your app's database, postgres://... or sqlite://file.db, or name a .env file with --env-file"
 }
 
 // propose looks at the database and decides.
@@ -141,7 +161,10 @@ func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
 	if err := ctx.Err(); err != nil {
 		return discover.Proposal{}, err
 	}
-	proposal.Key.Unsure = proposal.Key.Unsure || unsure
+	if unsure {
+		proposal.Key.Unsure = true
+		proposal.Key.Reason += "; others are nearly as likely, see the end of this file"
+	}
 	a.consult(ctx, conn, &proposal, sample(chosen.Relation, chosen.Column.Name).Values)
 	for _, c := range judged {
 		if c.Interesting() && c.String() != chosen.String() && len(proposal.Others) < 20 {

@@ -15,7 +15,7 @@ func (p *proposer) compare(c *db.RelationColumn, s synonym) {
 	l := Line{Column: c.Name, value: v}
 	first := v.from[0]
 	switch {
-	case len(v.from) > 1 && v.from[len(v.from)-1] == "id":
+	case fallsBackToID(v.from):
 		l.Reason = fmt.Sprintf("Clerk may have no %s, and the column must have one of its own: then the user's id", first)
 		l.Unsure = true
 	case v.fallback == `""`:
@@ -71,8 +71,16 @@ func (p *proposer) attributeValue(c *db.RelationColumn, s synonym) value {
 	if n := longest[v.from[0]]; c.MaxLength > 0 && n > c.MaxLength && !unique && v.from[0] != "primary_email_address" {
 		v.truncate = true
 	}
+	if fallsBackToID(v.from) && c.MaxLength > 0 && c.MaxLength < idLength && v.from[0] != "primary_email_address" {
+		v.truncate = true // what is left of an id is still hardly another's
+	}
 	return v
 }
+
+// idLength is the length of Clerk's ids.
+const idLength = 32
+
+func fallsBackToID(from []string) bool { return len(from) > 1 && from[len(from)-1] == "id" }
 
 func isTime(attribute string) bool {
 	a, err := reconcile.ParseAttribute(attribute)
