@@ -25,7 +25,8 @@ func (p *Program) initCommand() *cobra.Command {
 		Long: `Init looks at the database in DATABASE_URL, finds the table of your users and the
 column of Clerk's ids, and prints a configuration for it with the reason of each
 line. It changes nothing in the database. With CLERK_SECRET_KEY set it asks Clerk
-whether it knows ids that are there already, in one request, and compares those rows.`,
+whether it knows ids that are there already, a hundred at most, and compares those
+rows, so that its reasons are better.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if force && !write {
 				return usage(errors.New("--force needs --write"))

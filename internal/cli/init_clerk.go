@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/internal/discover"
@@ -15,8 +17,7 @@ import (
 // clerkPatience is how long init waits for Clerk, which is a help and no must.
 const clerkPatience = 10 * time.Second
 
-// consult asks Clerk about ids that the table has, a hundred at most, in one
-// request: whether it knows them, and in which columns their rows agree with it.
+// consult asks Clerk about ids that the table has, a hundred at most: whether it knows them, and in which columns their rows agree with it.
 // What there is to say goes into the proposal. Without ids or key there is nothing.
 func (a *app) consult(ctx context.Context, conn *db.Conn, p *discover.Proposal, sample []string) {
 	var ids []string
@@ -36,7 +37,8 @@ func (a *app) consult(ctx context.Context, conn *db.Conn, p *discover.Proposal, 
 		note("the rows could not be compared with Clerk: %v", err)
 		return
 	}
-	users, err := a.lookUp(ctx, table.Mapping(), ids)
+	attributes := append(table.Mapping().Attributes(), metadata()...)
+	users, err := a.lookUp(ctx, attributes, ids)
 	switch {
 	case err != nil:
 		note("Clerk could not be asked whether it knows the ids: %v", err)
@@ -55,6 +57,58 @@ func (a *app) consult(ctx context.Context, conn *db.Conn, p *discover.Proposal, 
 		return
 	}
 	p.Learn(agreement(rows))
+	a.probe(ctx, conn, p, table.Mapping(), users)
+}
+
+// metadata are the attributes that hold what apps keep with Clerk.
+func metadata() []reconcile.Attribute {
+	var out []reconcile.Attribute
+	for _, field := range discover.MetadataFields {
+		if attribute, err := reconcile.ParseAttribute(field); err == nil { // a test shows that they exist
+			out = append(out, attribute)
+		}
+	}
+	return out
+}
+
+// probe looks whether columns that are left alone hold what is in Clerk's
+// metadata. It is a help: what cannot be read is left as it is.
+func (a *app) probe(ctx context.Context, conn *db.Conn, p *discover.Proposal, m reconcile.Mapping, users []reconcile.User) {
+	documents := make([]map[string]string, len(users))
+	ids := make([]string, len(users))
+	for i, u := range users {
+		ids[i], documents[i] = u.ID, map[string]string{}
+		for j, field := range metadata() {
+			documents[i][field.String()] = u.Values[len(u.Values)-len(metadata())+j].Str
+		}
+	}
+	for _, probe := range p.Probes(documents) {
+		attribute, err := reconcile.ParseAttribute(probe.Attribute)
+		if err != nil {
+			continue
+		}
+		table, err := db.OpenTable(ctx, conn, db.TableConfig{Schema: p.Relation.Schema, Name: p.Relation.Name, Mapping: reconcile.Mapping{
+			Key: m.Key, Columns: []reconcile.Column{{Name: probe.Column, Expr: reconcile.Expr{From: []reconcile.Attribute{attribute}}}}}})
+		if err != nil {
+			a.log.Debug("a column was not compared with Clerk", zap.Error(err))
+			continue
+		}
+		some := make([]string, len(probe.Users))
+		for i, at := range probe.Users {
+			some[i] = ids[at]
+		}
+		found, err := a.lookUp(ctx, []reconcile.Attribute{attribute}, some)
+		if err != nil {
+			return // Clerk has had enough of questions
+		}
+		rows, err := table.Compare(ctx, found)
+		if err != nil {
+			a.log.Debug("a column was not compared with Clerk", zap.Error(err))
+			continue
+		}
+		compared, differ := agreement(rows)
+		p.Suggest(probe, compared-differ[probe.Column])
+	}
 }
 
 // agreement counts the rows that were compared, and how many differ by column.
@@ -83,9 +137,9 @@ func (a *app) proposedTable(ctx context.Context, conn *db.Conn, p *discover.Prop
 	return db.OpenTable(ctx, conn, db.TableConfig{Schema: d.Table.Schema, Name: d.Table.Name, Mapping: d.Mapping})
 }
 
-func (a *app) lookUp(ctx context.Context, m reconcile.Mapping, ids []string) ([]reconcile.User, error) {
+func (a *app) lookUp(ctx context.Context, attributes []reconcile.Attribute, ids []string) ([]reconcile.User, error) {
 	a.cfg.Clerk.Retries = 0
-	client, err := a.newClient(m.Attributes())
+	client, err := a.newClient(attributes)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package schematest
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -228,14 +229,24 @@ func TestOutOfReach(t *testing.T) {
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.create("CREATE TABLE users (id serial PRIMARY KEY, clerk_id text UNIQUE, email text, username text, created_at timestamptz)", false)
+	w.create("CREATE TABLE users (id serial PRIMARY KEY, clerk_id text UNIQUE, email text, username text, plan text NOT NULL DEFAULT 'free', created_at timestamptz)", false)
 	if code, _, stderr := w.rollcall("init", "--write"); code != 0 {
 		t.Fatal(stderr)
 	}
 	w.run()
+	for _, id := range w.ids() {
+		raw, _ := w.sim.JSON(id)
+		var u struct {
+			Metadata struct{ Plan string } `json:"public_metadata"`
+		}
+		if err := json.Unmarshal(raw, &u); err == nil && u.Metadata.Plan != "" {
+			pgtest.Exec(t, w.url, fmt.Sprintf("UPDATE users SET plan = '%s' WHERE clerk_id = '%s'", u.Metadata.Plan, id))
+		}
+	}
 	pgtest.Exec(t, w.url, "UPDATE users SET username = 'chosen_in_the_app_' || id; UPDATE users SET email = 'old@mail.example' WHERE id = 1")
 	w.expect(0, []string{
 		"email: primary_email_address  # Clerk's primary email address; 43 of 44 sampled rows agree",
 		"username: {from: username}   # GUESS: written once: only 0 of 44 sampled rows agree with Clerk",
+		`rows agree with Clerk's public_metadata.plan; is it Clerk's? Then write under columns: plan: {from: public_metadata.plan, default: "free"}`,
 	}, nil, []string{"    username: username "})
 }

@@ -156,6 +156,15 @@ func (w *world) changes() {
 	}
 }
 
+// ids are those of the users that the simulated Clerk made by itself.
+func (w *world) ids() []string {
+	all := make([]string, generated)
+	for i := range all {
+		all[i] = w.sim.ID(i)
+	}
+	return all
+}
+
 // account is a user with a primary e-mail address.
 type account struct{ ID, Email string }
 
