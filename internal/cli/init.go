@@ -137,6 +137,9 @@ func (p *Program) urlHint() string {
 
 // propose looks at the database and decides.
 func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
+	if err := mustExist(a.cfg.Database.URL.Reveal()); err != nil {
+		return discover.Proposal{}, err
+	}
 	conn, err := a.connect(ctx, a.cfg.Database.URL)
 	if err != nil {
 		return discover.Proposal{}, err
@@ -173,6 +176,20 @@ func (a *app) propose(ctx context.Context) (discover.Proposal, error) {
 		}
 	}
 	return proposal, nil
+}
+
+// mustExist refuses a SQLite file that is not there: to open it would make it.
+// What else may be wrong with the URL is told when it is opened.
+func mustExist(url string) error {
+	target, _, err := db.ParseURL(url)
+	if err != nil || target.Dialect != db.SQLite {
+		return nil //nolint:nilerr // see above
+	}
+	path := strings.TrimPrefix(target.String(), "sqlite://")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return usage(fmt.Errorf("there is no file %s: name the app's own database in DATABASE_URL, from the folder that you are in", path))
+	}
+	return nil
 }
 
 // sampleSize is how many values of a column are looked at, and sampleBudget how

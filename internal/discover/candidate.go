@@ -178,6 +178,11 @@ func (c Candidate) Interesting() bool {
 	return keyName(c.Column.Name) >= 15 || c.Proven
 }
 
+// writable reports whether Rollcall could write there: views are only looked through.
+func (c Candidate) writable() bool {
+	return c.Relation.Kind == db.PlainTable || c.Relation.Kind == db.PartitionedTable
+}
+
 // enough is the score of names and shape from which an empty column is a candidate.
 const enough = 40
 

@@ -31,9 +31,9 @@ func Nothing(catalog *db.Catalog, judged []Candidate) string {
 		return "the database has no tables that are not PostgreSQL's own: is it the app's? Check the database's name at the end of DATABASE_URL, and run the app's migrations first"
 	}
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "none of the %d tables and views has a column for Clerk's ids", tables)
+	fmt.Fprintf(b, "no column for Clerk's ids was found in %s", plural(tables, "table"))
 	if readable == 0 {
-		fmt.Fprintf(b, ", as far as their names tell: role %s may read none of them", catalog.Role)
+		fmt.Fprintf(b, ", as far as names tell: role %s may read none of them", catalog.Role)
 	}
 	shown := 0
 	for _, c := range judged {
@@ -42,11 +42,24 @@ func Nothing(catalog *db.Catalog, judged []Candidate) string {
 			shown++
 		}
 	}
-	b.WriteString("\nRollcall needs a text column in your users table that holds user_...: add one to the table that has your users, as")
-	example := "users"
-	if len(users) > 0 {
-		example = users[0].Ident
-	}
-	fmt.Fprintf(b, "\n  ALTER TABLE %s ADD COLUMN clerk_id text UNIQUE;\nor, where there is one that init did not find, name it in config.yaml: database.table and database.columns", example)
+	b.WriteString("\n" + advice(users, judged))
 	return b.String()
+}
+
+// advice says what to do: Rollcall needs a text column that holds user_...
+func advice(users []*db.Relation, judged []Candidate) string {
+	const elsewhere = "\nOr, where there is one that init did not find, name it in config.yaml: database.table and database.columns"
+	switch view := slices.IndexFunc(judged, func(c Candidate) bool { return !c.writable() && c.Interesting() }); {
+	case len(users) > 0:
+		column := "clerk_id"
+		if users[0].Column(column) != nil {
+			column = "clerk_user_id"
+		}
+		return fmt.Sprintf("Rollcall needs a text column that holds user_... in the table of your users. If the app keeps no such ids yet, add it:"+
+			"\n  ALTER TABLE %s ADD COLUMN %s text UNIQUE;", users[0].Ident, column) + elsewhere
+	case view >= 0:
+		return "Rollcall writes, which takes a table: connect to the database, and with a role, that has the table behind " + judged[view].Relation.FullName() + elsewhere
+	default:
+		return "Rollcall needs a text column that holds user_... in the table of your users, and no table looks like one" + elsewhere
+	}
 }

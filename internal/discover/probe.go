@@ -3,6 +3,7 @@ package discover
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 
@@ -46,9 +47,9 @@ func (p *Proposal) Probes(metadata []map[string]string) []Probe {
 				continue
 			}
 			have[field] = append(have[field], i)
-			for key, v := range document {
+			for _, key := range slices.Sorted(maps.Keys(document)) {
 				attribute := field + "." + key
-				if v == nil || !plainName.MatchString(key) {
+				if document[key] == nil || !plainName.MatchString(key) {
 					continue
 				}
 				if have[attribute] = append(have[attribute], i); !slices.Contains(byName[fold(key)], attribute) {

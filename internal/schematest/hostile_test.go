@@ -23,10 +23,10 @@ func TestHostile(t *testing.T) {
 	}{
 		{name: "no tables", code: 64, stderr: []string{"has no tables that are not PostgreSQL's own", "migrations"}},
 		{name: "no column for Clerk's ids", ddl: "CREATE TABLE posts (id int); CREATE TABLE people (id serial PRIMARY KEY, email text UNIQUE);", code: 64,
-			stderr: []string{"none of the 2 tables and views", "ALTER TABLE public.people ADD COLUMN clerk_id text UNIQUE"}},
+			stderr: []string{"no column for Clerk's ids was found in 2 tables", "ALTER TABLE public.people ADD COLUMN clerk_id text UNIQUE"}},
 		{name: "clerk_id full of e-mail addresses",
 			ddl: users + "INSERT INTO users (clerk_id) SELECT 'someone' || n || '@mail.example' FROM generate_series(1, 50) n", code: 64,
-			stderr: []string{"public.users.clerk_id: no, its values are e-mail addresses (50 of 50 sampled)"}, never: []string{"@mail.example"}},
+			stderr: []string{"public.users.clerk_id: no, its values are e-mail addresses (50 of 50 sampled)", "ADD COLUMN clerk_user_id text"}, never: []string{"@mail.example"}},
 		{name: "clerk_id full of e-mail addresses beside the real one",
 			ddl: `CREATE TABLE users (clerk_id text UNIQUE, auth_ref text UNIQUE);
 				INSERT INTO users SELECT 'someone' || n || '@mail.example', 'user_' || md5(n::text) FROM generate_series(1, 50) n`,
@@ -49,7 +49,7 @@ func TestHostile(t *testing.T) {
 				CREATE VIEW users AS SELECT clerk_id, email FROM private.people`,
 			stdout: []string{"table: private.people", "# public.users.clerk_id: no, public.users is a view over private.people"}},
 		{name: "only a view", ddl: "CREATE VIEW users AS SELECT 'user_1'::text AS clerk_id, 'x'::text AS email", code: 64,
-			stderr: []string{"public.users.clerk_id: no, public.users is a view"}},
+			stderr: []string{"public.users.clerk_id: no, public.users is a view", "that has the table behind public.users"}},
 		{name: "an old copy beside it",
 			ddl:    users + `CREATE TABLE users_backup AS SELECT * FROM users; INSERT INTO users_backup (clerk_id) VALUES ('user_1'), ('user_2')`,
 			stdout: []string{"table: users "}},
@@ -111,6 +111,32 @@ func (w *world) expect(want int, stdout, stderr, never []string) {
 	}
 	if w.Failed() {
 		w.Logf("standard output:\n%s\nstandard error:\n%s", out, errs)
+	}
+}
+
+// TestHostileSQLite is the same for a file.
+func TestHostileSQLite(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, ddl      string
+		code           int
+		stdout, stderr []string
+	}{
+		{"no tables", "PRAGMA user_version = 1", 64, nil, []string{"the file has no tables"}},
+		{"clerk_id full of e-mail addresses", "CREATE TABLE users (clerk_id text); INSERT INTO users VALUES ('a@mail.example')", 64, nil,
+			[]string{"users.clerk_id: no, its values are e-mail addresses (1 of 1 sampled)"}},
+		{"a view over the table", `CREATE TABLE "the people" (clerk_id text UNIQUE); CREATE VIEW users AS SELECT * FROM "the people"`, 0,
+			[]string{`table: "\"the people\""`, "# users.clerk_id: no, users is a view"}, nil},
+		{"rows of another app", "CREATE TABLE users (clerk_id text UNIQUE, email text); INSERT INTO users (clerk_id) VALUES ('user_elsewhere')", 0,
+			[]string{"Clerk knows none of the 1 sampled ids"}, nil},
+		{"a value that is no text", "CREATE TABLE users (clerk_id text UNIQUE); INSERT INTO users VALUES (x'ff00')", 64, nil, []string{"its values are other texts"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.create(c.ddl, true)
+			w.expect(c.code, c.stdout, c.stderr, nil)
+		})
 	}
 }
 
@@ -211,7 +237,8 @@ func TestOutOfReach(t *testing.T) {
 		{"no URL", "", 64, "DATABASE_URL is not set"},
 		{"no database", "mysql://u:p@host/db", 64, "not supported"},
 		{"nobody listens", "postgres://u:secret@127.0.0.1:1/db", 1, "nothing listens there"},
-		{"no file", "sqlite:///nowhere/at/all/app.db", 64, "no such folder"},
+		{"no folder", "sqlite:///nowhere/at/all/app.db", 64, "there is no file /nowhere/at/all/app.db"},
+		{"no file", "file:./absent.db", 64, "there is no file ./absent.db"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
