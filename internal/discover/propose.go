@@ -140,6 +140,8 @@ func (p *proposer) column(c *db.RelationColumn) {
 		p.ownTime(c)
 	case isAttribute && s.edited:
 		p.insert(Line{Column: c.Name, value: p.attributeValue(c, s), Reason: "written once: people change it in the app, which owns it afterwards"})
+	case isAttribute && isTime(s.from[0]):
+		p.clerkTime(c, s)
 	case isAttribute:
 		p.compare(c, s)
 	case isMetadata(c):
@@ -187,30 +189,17 @@ func (p *proposer) leftReason(c *db.RelationColumn) string {
 	}
 }
 
-// ownTime leaves created_at and its like to the app: the time of its row is not
-// the time at which Clerk made the user.
-func (p *proposer) ownTime(c *db.RelationColumn) {
-	switch {
-	case c.Filled:
-		p.leave(c, "the app's own time of the row, not Clerk's: the database fills it")
-	case c.Kind == db.TimeColumn || c.Kind == db.DateColumn || c.Kind == db.IntegerColumn || c.Kind == db.TextColumn && p.catalog.Dialect == db.SQLite:
-		reason := "the app's own time of the row, not Clerk's, which the app sets itself"
-		if c.NotNull {
-			reason = demanded + "the app's own time of the row, not Clerk's"
-		}
-		p.insert(Line{Column: c.Name, value: value{generate: "now"}, Reason: reason})
-	case c.NotNull:
-		p.out.Open = append(p.out.Open, Line{Column: c.Name, Reason: demanded + p.why(c)})
-	default:
-		p.leave(c, "the app's own time of the row, not Clerk's")
-	}
-}
-
 // notes says what is worth knowing about the table as a whole.
 func (p *proposer) notes(key *db.RelationColumn) {
 	note := func(format string, args ...any) { p.out.Notes = append(p.out.Notes, fmt.Sprintf(format, args...)) }
 	if _, whole := p.r.UniqueOn(key.Name); !whole {
 		note("%s has no unique index: two writers can insert a user twice, and Rollcall locks the table while it inserts. `rollcall check` has the statement that makes one.", key.Name)
+	}
+	for i := range p.r.Columns {
+		c := &p.r.Columns[i]
+		if target := p.relation(c.References); target != nil && target != p.r && p.demands(c) && tableName(target.Name) >= 12 {
+			note("its rows belong to those of %s, by %s, and Rollcall fills one table alone: a column for Clerk's ids in %[1]s would be the one to name here.", target.FullName(), c.Name)
+		}
 	}
 	if p.r.Hidden {
 		note("row-level security hides rows from role %s: what it cannot see would look missing. Use a role with BYPASSRLS, or the table's owner.", p.catalog.Role)

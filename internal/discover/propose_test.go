@@ -68,6 +68,13 @@ func TestColumns(t *testing.T) {
 		{"updated_at time", nil, "i {generate: now}"},
 		{"date_joined time not", nil, "i {generate: now}"},
 		{"created text", nil, "l"},
+		{"created_at integer not", nil, "i? {generate: now}"},
+		{"created_at integer not", values{"created_at": {"0", "1700000000000"}}, "i {generate: now}"},
+		{"created_at integer not", values{"created_at": {"1700000000"}}, "o"},
+		{"created_at integer", values{"created_at": {"1700000000"}}, "l"},
+		{"last_sign_in_at integer", values{"last_sign_in_at": {"1700000000"}}, "l"},
+		{"last_sign_in_at integer not", values{"last_sign_in_at": {"1700000000"}}, "o"},
+		{"last_sign_in_at integer", nil, "c? last_sign_in_at"},
 		// Soft deletion.
 		{"deleted_at time", nil, "d"},
 		{"deletedAt time not", nil, "i {generate: now}"},

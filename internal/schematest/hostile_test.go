@@ -59,6 +59,10 @@ func TestHostile(t *testing.T) {
 		{name: "names that break a file", ddl: `CREATE SCHEMA "my.app"; CREATE TABLE "my.app"."the: users # ${HOME}" (
 				"clerk id" text UNIQUE, "e-mail" text, "no" text NOT NULL, "a: b # c" text NOT NULL DEFAULT E'x\n# y: ${HOME}', "q""q" text NOT NULL CHECK ("q""q" IN ('${HOME}', 'b''c')))`,
 			stdout: []string{`"clerk id": id`, `"e-mail": primary_email_address`, `"no": ""`, `"$${HOME}"`}},
+		{name: "ids in a table of their own",
+			ddl: `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text);
+				CREATE TABLE user_identities (user_id uuid NOT NULL REFERENCES users (id), provider text DEFAULT 'clerk', provider_user_id text UNIQUE)`,
+			stdout: []string{"NOTE: its rows belong to those of public.users, by user_id, and Rollcall fills one table alone", "TODO user_id: "}},
 		{name: "a foreign key to several rows",
 			ddl: `CREATE TABLE orgs (id serial PRIMARY KEY); INSERT INTO orgs DEFAULT VALUES; INSERT INTO orgs DEFAULT VALUES;
 				CREATE TABLE users (id serial PRIMARY KEY, clerk_id text UNIQUE, org_id integer NOT NULL REFERENCES orgs (id), at point NOT NULL);`,
