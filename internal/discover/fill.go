@@ -169,19 +169,36 @@ func (p *proposer) fillAllowed(c *db.RelationColumn, sample Sample) *Line {
 		Reason: demanded + "one of " + strings.Join(c.Allowed[:min(8, len(c.Allowed))], ", ")}
 }
 
-// fillReference refers to the only row that there is to refer to.
+// fillReference refers to the only row that there is to refer to. Among a few
+// somebody may choose.
 func (p *proposer) fillReference(c *db.RelationColumn) *Line {
 	target := p.relation(c.References)
 	if target == nil {
 		return nil
 	}
 	sample := p.sample(target, c.ReferencesColumn)
-	if len(sample.Values) != 1 || sample.Unknown {
+	line := func(id, reason string, unsure bool) *Line {
+		constant := text(id)
+		if c.Kind == db.IntegerColumn {
+			constant = id
+		}
+		return &Line{Column: c.Name, value: value{constant: constant}, Unsure: unsure, Reason: demanded + reason}
+	}
+	if len(sample.Values) == 1 {
+		return line(sample.Values[0], "the only row of "+c.References, true)
+	}
+	if len(sample.Values) == 0 || len(sample.Values) > 9 {
 		return nil
 	}
-	constant := text(sample.Values[0])
-	if c.Kind == db.IntegerColumn {
-		constant = sample.Values[0]
+	q := Question{Text: fmt.Sprintf("Column %s must refer to a row of %s. To which one for new users? These are the values of %s there.",
+		c.Name, c.References, c.ReferencesColumn), Safe: len(sample.Values)}
+	for _, id := range sample.Values {
+		q.Options = append(q.Options, Option{Label: id})
 	}
-	return &Line{Column: c.Name, value: value{constant: constant}, Unsure: true, Reason: demanded + "the only row of " + c.References}
+	q.Options = append(q.Options, Option{Label: "none of them", Detail: "mark the line"})
+	answer, asked := p.ask(q)
+	if !asked || answer == q.Safe {
+		return nil
+	}
+	return line(sample.Values[answer], "the row of "+c.References+" that was chosen", false)
 }

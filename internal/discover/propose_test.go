@@ -213,3 +213,22 @@ func TestLearn(t *testing.T) {
 		t.Errorf("%+v", few.Columns)
 	}
 }
+
+// TestReferenceIsAsked lets somebody choose among a few rows.
+func TestReferenceIsAsked(t *testing.T) {
+	t.Parallel()
+	catalog := &db.Catalog{Relations: []db.Relation{relation("users", "clerk_id text unique", "org_id text not -> public.orgs.id"), relation("orgs", "id text pk")}}
+	r := &catalog.Relations[0]
+	for answer, want := range map[int]string{0: `i "a"`, 1: `i "b"`, 2: "o"} {
+		p := Propose(catalog, Candidate{Relation: r, Column: &r.Columns[0], Proven: true}, values{"id": {"a", "b"}}.sample,
+			func(q Question) (int, bool) {
+				if len(q.Options) != 3 || q.Safe != 2 {
+					t.Errorf("%+v", q)
+				}
+				return answer, true
+			})
+		if got := outcome(&p); got != want {
+			t.Errorf("answer %d: %s, want %s", answer, got, want)
+		}
+	}
+}
