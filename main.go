@@ -32,6 +32,9 @@ func run() int {
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Env: lookup, Version: version,
 	}
+	if p.Terminal && term.IsTerminal(int(os.Stdin.Fd())) {
+		p.Stdin = os.Stdin
+	}
 	return p.Run(ctx, os.Args[1:])
 }
 

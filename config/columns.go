@@ -112,6 +112,7 @@ func (l *loader) columnForm(key string, n *yaml.Node) (form, bool) {
 }
 
 // insertForm reads a constant, {generate: ...} or {from: ..., default: ..., truncate: ...}.
+// {} and [] are the empty document and the empty list.
 func (l *loader) insertForm(key string, n *yaml.Node) (form, bool) {
 	switch {
 	case isNull(n):
@@ -124,6 +125,10 @@ func (l *loader) insertForm(key string, n *yaml.Node) (form, bool) {
 		}
 		v, ok := l.constant(key, n)
 		return form{expr: reconcile.Expr{Default: v}}, ok
+	case len(n.Content) == 0 && n.Kind == yaml.MappingNode:
+		return form{expr: reconcile.Expr{Default: reconcile.JSONValue("{}")}}, true
+	case len(n.Content) == 0 && n.Kind == yaml.SequenceNode:
+		return form{expr: reconcile.Expr{Default: reconcile.JSONValue("[]")}}, true
 	case !hasKey(n, "generate") && !hasKey(n, "from"):
 		l.complain(key, text{node: n}, wrong("write a constant, {generate: uuid} or {from: created_at}",
 			"the column has %s without generate and from", kindName(n)))

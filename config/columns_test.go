@@ -28,8 +28,11 @@ func TestConstants(t *testing.T) {
 		`"username"`:     reconcile.TextValue("username"), // quotes say that the text is meant
 		`'uuid'`:         reconcile.TextValue("uuid"),
 		`"{}"`:           reconcile.TextValue("{}"),
+		`{}`:             reconcile.JSONValue("{}"),
+		`[]`:             reconcile.JSONValue("[]"),
 	} {
-		if got, err := constantOf(t, value, base, nil); err != nil || got != want {
+		got, err := constantOf(t, value, base, nil)
+		if err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", value, got, err, want)
 		}
 	}

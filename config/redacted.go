@@ -105,6 +105,11 @@ func showConstant(v reconcile.Value) *yaml.Node {
 	switch v.Kind {
 	case reconcile.Number, reconcile.Bool:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}
+	case reconcile.JSON: // the empty document or the empty list
+		if v.Str == "[]" {
+			return &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+		}
+		return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	default:
 		return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Tag: "!!str", Value: v.Str}
 	}

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +161,7 @@ database:
     'a: b': {from: [username, id], default: "x: 'y'", truncate: true}
     "yes": primary_email_address
     n: {from: public_metadata.n, default: -1.5}
-  on_insert: {t: true, s: "true", u: {generate: ulid}, f: {from: created_at}, e: "", q: "username"}
+  on_insert: {t: true, s: "true", u: {generate: ulid}, f: {from: created_at}, e: "", q: "username", o: {}, l: [], x: "{}"}
   deleted_at: d
 clerk: {rate_limit: 250, rate_share: 2.5%}
 ensure: {cors_origins: [https://a.example, https://b.example]}
@@ -176,6 +177,9 @@ guard: {max_updated: 7, max_inserted: 0.5%}
 		again, err := load(strings.NewReplacer("secret_key: '[redacted]'", "secret_key: sk_test_a", "  url: '[redacted]'", "  url: postgres://h").Replace(shown), base)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, shown)
+		}
+		if !reflect.DeepEqual(again.Database.Mapping, cfg.Database.Mapping) {
+			t.Errorf("shown, and read again: %+v, want %+v", again.Database.Mapping, cfg.Database.Mapping)
 		}
 		if got := again.Redacted(); got != shown {
 			t.Errorf("got\n%s\nwant\n%s", got, shown)

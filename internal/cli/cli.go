@@ -18,6 +18,8 @@ type Program struct {
 	Stdout, Stderr io.Writer
 	// Terminal says that Stderr is read by a person.
 	Terminal bool
+	// Stdin is where a person answers questions; nil: nobody is there to answer.
+	Stdin io.Reader
 	// Env looks environment variables up.
 	Env     func(string) (string, bool)
 	Version string
@@ -68,7 +70,7 @@ Nothing set up yet? See the whole story with:  rollcall demo`,
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read variables that the environment lacks from this `FILE`")
 	run.register(root)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.checkCommand(), p.runsCommand(), p.undoCommand(), p.pauseCommand(), p.resumeCommand(), p.migrateCommand(),
+	root.AddCommand(p.initCommand(), p.checkCommand(), p.runsCommand(), p.undoCommand(), p.pauseCommand(), p.resumeCommand(), p.migrateCommand(),
 		p.grantsCommand(), p.healthcheckCommand(), p.demoCommand(), p.simCommand(), p.versionCommand())
 	return root
 }

@@ -19,9 +19,10 @@ func (p *Program) configure(n needs) (*app, error) {
   rollcall demo         shows the whole story: a simulated Clerk, a SQLite file, nothing to set up
   rollcall --help       lists the commands
 
-For your own table set CLERK_SECRET_KEY and DATABASE_URL, then look without writing:
+For your own table set CLERK_SECRET_KEY and DATABASE_URL, then:
 
-  rollcall --once --dry-run`))
+  rollcall init --write         finds the table and writes config.yaml
+  rollcall --once --dry-run     looks, without writing`))
 	}
 	if err != nil {
 		return nil, usage(err)
