@@ -17,36 +17,44 @@ import (
 // requestKey is the context's key of the request's id.
 type requestKey struct{}
 
-// around is what every request of the admin listener passes, the outermost first:
-// an id, the headers, the recovery, the log, and the look at where it comes from.
+// around is what every request of the admin listener passes: what all pass, and
+// the look at where it comes from.
 func (a *admin) around(next http.Handler) http.Handler {
+	return guarded(a.log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if code, message := a.stray(r); code != "" {
+			fail(w, http.StatusForbidden, code, message)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// guarded is what every request passes, the outermost first: an id, the headers,
+// the recovery, and the log.
+func guarded(log *zap.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
 		header := w.Header()
 		header.Set("X-Request-Id", id)
 		secure(header)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		seen := &watched{ResponseWriter: w}
 		began := time.Now()
 		defer func() {
 			if p := recover(); p != nil {
-				a.log.Error("a request panicked", zap.String("request_id", id), zap.String("method", r.Method),
+				log.Error("a request panicked", zap.String("request_id", id), zap.String("method", r.Method),
 					zap.String("path", r.URL.Path), zap.Any("panic", p), zap.Stack("stack"))
 				if seen.status == 0 {
 					fail(seen, http.StatusInternalServerError, "internal", "the request failed: the log has the reason under the request's id "+id)
 				}
 			}
-			if !a.log.Core().Enabled(zap.DebugLevel) {
+			if !log.Core().Enabled(zap.DebugLevel) {
 				return
 			}
-			a.log.Debug("request", zap.String("request_id", id), zap.String("method", r.Method), zap.String("path", r.URL.Path),
+			log.Debug("request", zap.String("request_id", id), zap.String("method", r.Method), zap.String("path", r.URL.Path),
 				zap.Int("status", seen.status), zap.Duration("took", time.Since(began)))
 		}()
-		if code, message := a.stray(r); code != "" {
-			fail(seen, http.StatusForbidden, code, message)
-			return
-		}
 		next.ServeHTTP(seen, r)
 	})
 }

@@ -90,5 +90,13 @@ func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
 	if cfg.Metrics != "" {
 		out = append(out, listener{"metrics", cfg.Metrics, server.WithMetrics(checks, o.metrics.Handler())})
 	}
+	if cfg.Public != "" {
+		out = append(out, listener{"public", cfg.Public, server.Public(checks, a.publicRoutes(ctx, o), a.log)})
+	}
 	return out
+}
+
+// publicRoutes are the endpoints that face the internet, by their patterns.
+func (a *app) publicRoutes(_ context.Context, _ *operator) map[string]http.Handler {
+	return map[string]http.Handler{}
 }
