@@ -1,0 +1,24 @@
+package server
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+)
+
+// Public serves health and what faces the internet: the routes, by the patterns of
+// http.ServeMux. Every request gets an id, and a panic ends it alone; how much of a
+// body a route reads is for the route to bound.
+func Public(c Checks, routes map[string]http.Handler, log *zap.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, "not_found", "nothing is served under this path")
+	})
+	health := Health(c)
+	mux.Handle("GET /healthz", health)
+	mux.Handle("GET /readyz", health)
+	for pattern, handler := range routes {
+		mux.Handle(pattern, handler)
+	}
+	return guarded(log, mux)
+}
