@@ -107,7 +107,10 @@ func (l *lab) world(t *rapid.T) {
 		for _, s := range rapid.SliceOfN(genStep(), 0, 12).Draw(t, "steps") {
 			x.w.do(s)
 		}
-		x.run(drawDrama(t))
+		report := x.run(drawDrama(t))
+		if rapid.IntRange(0, 4).Draw(t, "regret") == 0 {
+			x.undo(report.RunID)
+		}
 	}
 	x.settle()
 }
@@ -145,30 +148,13 @@ func drawDrama(t *rapid.T) drama {
 	return d
 }
 
-// run makes one run with its drama, in a process of its own as far as the
-// database can tell.
+// run makes one run with its drama.
 func (x *trial) run(d drama) *reconcile.RunReport {
 	x.Helper()
 	ctx, die := context.WithCancel(context.Background())
 	defer die()
-	conn, err := db.Open(ctx, db.Config{URL: x.url})
-	if err != nil {
-		x.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	state := db.NewState(conn, "users")
-	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", State: state, Mapping: x.mapping()})
-	if err != nil {
-		x.Fatal(err)
-	}
-	client, err := clerkclient.New(clerkclient.Config{SecretKey: "sk_test_simulation", BaseURL: x.api, RateLimit: -1, PageSize: 5,
-		MaxRetries: 20, RetryWaitMin: time.Millisecond, RetryWaitMax: 2 * time.Millisecond, Attributes: table.Mapping().Attributes(), EmailVerified: true})
-	if err != nil {
-		x.Fatal(err)
-	}
-	defer client.Close()
-	engine := &reconcile.Engine{Source: client, Table: table, State: state, Policy: x.policy, Guard: reconcile.Guard{Instance: reconcile.InstanceAuto},
-		Holder: "simulation", Workers: 2, Patience: 5 * time.Second}
+	engine, conn, end := x.process(ctx)
+	defer end()
 	heals := &heals{trial: x, engine: engine, faults: d.kill > 0 || d.errors, told: map[string]bool{}}
 	var requests atomic.Int64
 	x.w.sim.OnRequest(func(*http.Request) {
@@ -204,6 +190,31 @@ func (x *trial) run(d drama) *reconcile.RunReport {
 	x.check(report, err)
 	heals.check()
 	return report
+}
+
+// process is a Rollcall of its own, as far as the database can tell.
+func (x *trial) process(ctx context.Context) (engine *reconcile.Engine, conn *db.Conn, end func()) {
+	x.Helper()
+	conn, err := db.Open(ctx, db.Config{URL: x.url})
+	if err != nil {
+		x.Fatal(err)
+	}
+	state := db.NewState(conn, "users")
+	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", State: state, Mapping: x.mapping()})
+	if err != nil {
+		x.Fatal(err)
+	}
+	client, err := clerkclient.New(clerkclient.Config{SecretKey: "sk_test_simulation", BaseURL: x.api, RateLimit: -1, PageSize: 5,
+		MaxRetries: 20, RetryWaitMin: time.Millisecond, RetryWaitMax: 2 * time.Millisecond, Attributes: table.Mapping().Attributes(), EmailVerified: true})
+	if err != nil {
+		x.Fatal(err)
+	}
+	engine = &reconcile.Engine{Source: client, Table: table, State: state, Policy: x.policy, Guard: reconcile.Guard{Instance: reconcile.InstanceAuto},
+		Holder: "simulation", Workers: 2, Patience: 5 * time.Second}
+	return engine, conn, func() {
+		client.Close()
+		_ = conn.Close()
+	}
 }
 
 // bury lets the lease of a process that was killed be over.
