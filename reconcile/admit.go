@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"time"
 )
@@ -178,8 +177,10 @@ func idsOf(users []User) []string {
 	return ids
 }
 
-// seed makes the hashes of noted users differ from process to process.
-var seed = maphash.MakeSeed()
-
 // note remembers that a user has a finding. Callers hold mu, or are alone.
-func (r *run) note(id string) { r.found = append(r.found, maphash.String(seed, id)) }
+func (r *run) note(id string) {
+	if r.found == nil {
+		r.found = newKeyset()
+	}
+	r.found.add(id)
+}

@@ -6,11 +6,12 @@ import (
 	"slices"
 )
 
-// keyset remembers the table's linked keys as they were before the listing,
-// and which of them the listing has shown. It holds 8 bytes and a bit for each
-// key: hashes, in 256 sorted buckets. Two keys share a hash by chance once in
-// 2^64 pairs; then an orphan may hide behind a user until the next run, which
-// hashes by another seed. It can never make an orphan of a user.
+// keyset remembers keys: the table's linked ones as they were before the listing,
+// and which of them the listing has shown; or those of users with a finding. It
+// holds 8 bytes and a bit for each key: hashes, in 256 sorted buckets. Two keys
+// share a hash by chance once in 2^64 pairs; then an orphan may hide behind a user
+// until the next run, which hashes by another seed. It can never make an orphan of
+// a user.
 type keyset struct {
 	seed    maphash.Seed
 	buckets [256][]uint64
@@ -27,8 +28,11 @@ func (k *keyset) add(key string) {
 	k.size++
 }
 
-// seal makes the set ready for mark and state.
+// seal makes the set ready for mark and has. A nil set is an empty one.
 func (k *keyset) seal() {
+	if k == nil {
+		return
+	}
 	for i := range k.buckets {
 		slices.Sort(k.buckets[i])
 		k.seen[i] = make([]uint64, (len(k.buckets[i])+63)/64)
@@ -45,8 +49,11 @@ func (k *keyset) mark(key string) {
 	}
 }
 
-// has reports whether the key was there before the listing.
+// has reports whether the key was put in before seal.
 func (k *keyset) has(key string) bool {
+	if k == nil {
+		return false
+	}
 	h := maphash.String(k.seed, key)
 	_, found := slices.BinarySearch(k.buckets[h>>56], h)
 	return found

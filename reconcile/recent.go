@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"time"
 )
@@ -126,17 +125,17 @@ func (r *run) judgeChanged(ctx context.Context, mark int64) (int64, error) {
 	if !r.watches() {
 		return 0, nil
 	}
-	slices.Sort(r.found)
-	found := r.found[:len(r.found):len(r.found)] // findings of this look go elsewhere
+	found := r.found
+	r.found = nil // findings of this look go elsewhere
+	found.seal()
 	again := map[string]bool{}
 	pages := recentPages + int(r.listed/5000)
 	// Recent runs overlap this one, and with it whoever changed in its first millisecond.
 	newest, reached, err := r.changedSince(ctx, mark+1, pages, func(users []User) error {
 		users = slices.DeleteFunc(users, func(u User) bool {
-			_, has := slices.BinarySearch(found, maphash.String(seed, u.ID))
 			twice := again[u.ID]
 			again[u.ID] = true
-			return has || twice
+			return twice || found.has(u.ID)
 		})
 		r.mu.Lock()
 		for i := range users {

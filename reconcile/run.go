@@ -43,7 +43,7 @@ type run struct {
 	outdated int64           // stale rows that a guard counts
 	blocked  []blockedUpdate // not updated, because of other rows' unique values
 	freed    bool            // rows were deleted: what they kept out may fit now
-	found    []uint64        // hashes of the users with a finding, for the look at what changed meanwhile
+	found    *keyset         // the users with a finding, for the look at what changed meanwhile; nil: none
 }
 
 // do carries the run out.
