@@ -22,7 +22,8 @@ func TestLook(t *testing.T) {
 	for _, n := range []int{0, 3, 100_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			p := visit(t, newWorld(n))
+			w := newWorld(n)
+			p := visit(t, w)
 			p.logIn(adminToken)
 			for _, v := range looks {
 				if browsertest.Screenshots() == "" && v.only != n { // nobody will look at them
@@ -45,6 +46,9 @@ func TestLook(t *testing.T) {
 				p.Go("#/runs")
 				p.Until("the runs", `document.querySelector(".runs tbody tr")`)
 				p.Shoot("runs-" + v.name)
+				p.Go("#/runs/" + w.runs[0].RunID)
+				p.Says(".facts", "waiting for the rate limit 1.3 s, fetching 14 s, decoding 2.0 s, comparing 3.5 s")
+				p.Shoot("run-" + v.name)
 				p.Go("#/users/" + userID(7_000_000))
 				p.Says(".person", "In sync")
 				p.Shoot("users-" + v.name)

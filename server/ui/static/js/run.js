@@ -63,7 +63,15 @@ function facts(run) {
     ["Table", `${d.table}, ${count(d.rows, "row")} before${d.unlinked ? `, ${int(d.unlinked)} unlinked` : ""}`],
     ["Pending", run.pending ? `${count(run.pending, "user")} left to the webhook` : "none"],
   ];
+  if (stages(run)) list.push(["Time spent", stages(run)]);
   return h("section", { class: "card facts", "aria-label": "Facts" }, h("dl", null, list.map(([k, v]) => h("div", null, h("dt", null, k), h("dd", { class: "num" }, v)))));
+}
+
+/** stages tells where the time went, summed over what went on at the same time. */
+function stages(run) {
+  const s = run.stages ?? {};
+  return [["waiting for the rate limit", s.wait_s], ["fetching", s.fetch_s], ["decoding", s.decode_s], ["comparing", s.compare_s], ["writing", s.write_s]]
+    .filter(([, seconds]) => seconds >= 0.05).map(([name, seconds]) => `${name} ${span(seconds)}`).join(", ");
 }
 
 function findings(run) {
