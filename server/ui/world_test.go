@@ -133,7 +133,7 @@ func (w *world) report(mode reconcile.Mode, outcome reconcile.Outcome, at time.T
 		FinishedAt: at.Add(time.Duration(seconds * float64(time.Second))),
 		Clerk:      reconcile.ClerkReport{InstanceID: instance, Requests: 204, Complete: mode == reconcile.Full},
 		Database:   reconcile.DatabaseReport{Table: "users", Unlinked: 2}, Pending: 1,
-		Stages:     reconcile.Stages{Wait: 1.25, Fetch: 14, Decode: 2, Compare: 3.5}}
+		Stages: reconcile.Stages{Wait: 1.25, Fetch: 14, Decode: 2, Compare: 3.5}}
 }
 
 const instance = "ins_2kV9f0QmTz7bW1cR4yXs"
