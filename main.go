@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // schedule.timezone works in a container without time zones
 
@@ -25,6 +26,11 @@ func main() {
 // run turns the first signal into the end of the context, and leaves the
 // second one to end the process at once.
 func run() int {
+	// What a run holds are hashes and texts, which the collector passes over at little
+	// cost: it comes twice as often as it would, and memory peaks a quarter lower.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
