@@ -63,6 +63,9 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 			}
 		})
 	}
+	for _, key := range idle(a.cfg) {
+		a.log.Warn("this version does not act on the key yet", zap.String("key", key))
+	}
 	a.log.Info("rollcall starts", zap.String("version", p.Version), zap.String("full", schedule.Full), zap.String("table", a.cfg.Database.Table.String()))
 	err = d.Run(ctx)
 	cancel(nil)
@@ -71,6 +74,24 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 		return cause
 	}
 	return err
+}
+
+// idle names the keys that are set and that this version does not act on yet.
+func idle(c *config.Config) (keys []string) {
+	for _, k := range []struct {
+		key string
+		set bool
+	}{
+		{"server.public", c.Server.Public != ""},
+		{"hooks.inserted_url", c.Hooks.InsertedURL != ""},
+		{"alerts.slack_webhook_url", c.Alerts.SlackWebhookURL != ""},
+		{"alerts.webhook_url", c.Alerts.WebhookURL != ""},
+	} {
+		if k.set {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
 }
 
 // listener is an address, and what is served there.
