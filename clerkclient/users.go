@@ -136,7 +136,9 @@ func (c *Client) FindByEmail(ctx context.Context, email string) ([]reconcile.Use
 	if email == "" {
 		return nil, errors.New("find a user by e-mail address: the address is empty")
 	}
-	found, err := c.page(ctx, c.emailPlan, url.Values{"limit": {strconv.Itoa(maxIDs)}, "email_address": {email}})
+	// Clerk compares exactly, and keeps most addresses in lower case.
+	spellings := slices.Compact([]string{email, strings.ToLower(email)})
+	found, err := c.page(ctx, c.emailPlan, url.Values{"limit": {strconv.Itoa(maxIDs)}, "email_address": spellings})
 	if err != nil {
 		return nil, fmt.Errorf("find a user by e-mail address: %w", err)
 	}

@@ -56,6 +56,9 @@ type Table interface {
 	Mapping() reconcile.Mapping
 	// Check looks at the table for what would make writes fail, without writing.
 	Check(ctx context.Context) ([]Notice, error)
+	// Holders returns the keys of up to 20 rows that hold this e-mail address,
+	// without regard to case; none where no column maps primary_email_address alone.
+	Holders(ctx context.Context, address string) ([]string, error)
 	// Shape is what a role must be allowed to touch; see Grants.
 	Shape() Shape
 }

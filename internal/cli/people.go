@@ -35,33 +35,11 @@ func clerkError(err error) error {
 
 // Find returns the users that an id or an e-mail address names.
 func (o *operator) Find(ctx context.Context, query string) ([]server.Person, error) {
-	if query = strings.TrimSpace(query); reconcile.IsUserID(query) {
-		p, err := o.Person(ctx, query)
-		if err != nil || p.Clerk == nil && p.Row == nil {
-			return nil, err
-		}
-		return []server.Person{p}, nil
-	}
-	if !strings.Contains(query, "@") {
-		return nil, fmt.Errorf("%w: write a user's id (user_...) or a whole e-mail address", server.ErrBadRequest)
-	}
 	a, err := o.opened(ctx)
 	if err != nil {
 		return nil, err
 	}
-	users, err := a.client.FindByEmail(ctx, query)
-	if err != nil {
-		return nil, clerkError(err)
-	}
-	var people []server.Person
-	for i := range users {
-		p, err := inspect(ctx, &a, users[i].ID, &users[i])
-		if err != nil {
-			return nil, err
-		}
-		people = append(people, p)
-	}
-	return people, nil
+	return a.find(ctx, query)
 }
 
 // Person returns one user in full.
@@ -70,6 +48,54 @@ func (o *operator) Person(ctx context.Context, id string) (server.Person, error)
 	if err != nil {
 		return server.Person{}, err
 	}
+	return a.person(ctx, id)
+}
+
+// find returns the users that an id or an e-mail address names, by Clerk's list
+// and by the rows: Clerk forgets the addresses of users that are gone.
+func (a *app) find(ctx context.Context, query string) ([]server.Person, error) {
+	if query = strings.TrimSpace(query); reconcile.IsUserID(query) {
+		p, err := a.person(ctx, query)
+		if err != nil || p.Clerk == nil && p.Row == nil {
+			return nil, err
+		}
+		return []server.Person{p}, nil
+	}
+	if !strings.Contains(query, "@") {
+		return nil, fmt.Errorf("%w: write a user's id (user_...) or a whole e-mail address", server.ErrBadRequest)
+	}
+	users, err := a.client.FindByEmail(ctx, query)
+	if err != nil {
+		return nil, clerkError(err)
+	}
+	var people []server.Person
+	for i := range users {
+		p, err := inspect(ctx, a, users[i].ID, &users[i])
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, p)
+	}
+	holders, err := a.table.Holders(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range holders {
+		listed := slices.ContainsFunc(people, func(p server.Person) bool { return p.UserID == id })
+		if listed || !reconcile.IsUserID(id) {
+			continue
+		}
+		p, err := a.person(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, p)
+	}
+	return people, nil
+}
+
+// person returns one user in full.
+func (a *app) person(ctx context.Context, id string) (server.Person, error) {
 	attributes := a.table.Mapping().Attributes()
 	mapped := len(attributes)
 	for _, seen := range []reconcile.Attribute{reconcile.AttributeLastActiveAt, reconcile.AttributeLastSignInAt} {
@@ -80,13 +106,13 @@ func (o *operator) Person(ctx context.Context, id string) (server.Person, error)
 	user, err := a.client.Details(ctx, id, attributes)
 	switch {
 	case errors.Is(err, reconcile.ErrGone):
-		return inspect(ctx, &a, id, nil)
+		return inspect(ctx, a, id, nil)
 	case err != nil:
 		return server.Person{}, clerkError(err)
 	}
 	seen := user.Values[mapped:]
 	user.Values = user.Values[:mapped]
-	p, err := inspect(ctx, &a, id, &user)
+	p, err := inspect(ctx, a, id, &user)
 	if err == nil {
 		for i, v := range seen {
 			p.Clerk[attributes[mapped+i].String()] = valueOf(v)
