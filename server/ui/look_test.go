@@ -38,7 +38,7 @@ func TestLook(t *testing.T) {
 				p.Shoot("findings-" + v.name)
 				if n > 0 {
 					p.Go("#/findings?kind=stale")
-					p.Until("stale rows", `document.querySelector(".grid-space .row")?.innerText.includes("Stale")`)
+					p.Until("stale rows alone", `document.querySelectorAll(".grid-space .row").length > 0 && [...document.querySelectorAll(".grid-space .row")].every((r) => r.innerText.includes("Stale"))`)
 					p.Click(".grid-space .row .c-user")
 					p.Says(".person", "Last active")
 					p.Shoot("finding-" + v.name)

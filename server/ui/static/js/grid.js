@@ -16,13 +16,13 @@ export class Grid {
    * the rows do.
    */
   constructor(o) {
-    Object.assign(this, { items: [], next: "", total: 0, active: -1, chosen: new Map(), nodes: new Map(), last: -1, busy: null, prefix: `g${++grids}` }, { o });
+    Object.assign(this, { items: [], next: "", total: 0, active: -1, chosen: new Map(), nodes: new Map(), last: -1, busy: null, held: false, prefix: `g${++grids}` }, { o });
     const heads = o.columns.map((c) => h("div", { role: "columnheader", class: `cell ${c.class ?? ""}` }, c.head));
     if (o.select) heads.unshift(this.allCell = h("div", { role: "columnheader", class: "cell check", on: { click: () => this.toggleAll() } }, h("span", { class: "sr" }, "Selected"), this.allBox = h("span", { class: "box" })));
     this.space = h("div", { role: "rowgroup", class: "grid-space" });
     this.message = h("div", { class: "grid-message", hidden: true });
     this.element = h("div", { class: `grid${o.select ? " selectable" : ""}`, role: "grid", tabindex: 0, "aria-label": o.label, "aria-multiselectable": o.select ? "true" : null,
-      on: { scroll: () => this.paintSoon(), keydown: (e) => this.key(e), click: (e) => this.click(e) } },
+      on: { scroll: () => this.paintSoon(), keydown: (e) => this.key(e), click: (e) => this.click(e), pointerdown: () => this.hold() } },
     h("div", { role: "rowgroup", class: "grid-head" }, h("div", { role: "row", class: "row", "aria-rowindex": 1 }, heads)), this.space);
     this.wrap = h("div", { class: "grid-wrap" }, this.element, this.message);
     this.count = h("span", { class: "faint num", role: "status" });
@@ -78,8 +78,19 @@ export class Grid {
 
   paintSoon() { this.frame ??= requestAnimationFrame(() => { this.frame = null; this.paint(); }); }
 
+  // hold keeps the rows until the pointer is up: a row that is replaced in between
+  // would not be clicked on.
+  hold() {
+    if (this.held) return;
+    this.held = true;
+    const up = new AbortController();
+    const letGo = () => { up.abort(); setTimeout(() => { this.held = false; this.paint(true); }); }; // after the click
+    for (const event of ["pointerup", "pointercancel"]) addEventListener(event, letGo, { signal: up.signal });
+  }
+
   /** paint makes the rows in sight and removes the others. */
   paint(all = false) {
+    if (this.held) return;
     const tall = this.height, n = this.items.length, view = this.element.clientHeight, top = this.element.scrollTop;
     if (all) { for (const node of this.nodes.values()) node.remove(); this.nodes.clear(); }
     this.space.style.height = `${n * tall}px`;
