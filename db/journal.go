@@ -18,6 +18,9 @@ import (
 type change struct {
 	userID        string
 	before, after *string
+	// announce is when the user was created, if the insert is announced to the
+	// application; else zero.
+	announce time.Time
 }
 
 // writerOutside is the run of a write that no run made.
@@ -141,6 +144,14 @@ func (b *base) deletionText() *string {
 	return mapped{column: b.deletedAt}.encode(v)
 }
 
+// announcedAt is change.announce of an inserted user.
+func announcedAt(p reconcile.Permit, u *reconcile.User) time.Time {
+	if !p.Announce.Wants(u) {
+		return time.Time{}
+	}
+	return u.Created()
+}
+
 // intendedRows is what an insert is about to do.
 func (b *base) intendedRows(rows []row) []change {
 	out := make([]change, len(rows))
@@ -155,7 +166,7 @@ func (b *base) intendedUpdates(users []reconcile.User, at []reconcile.Version) [
 	out := make([]change, 0, len(users))
 	for i := range users {
 		if len(at[i]) == len(b.columns) {
-			out = append(out, change{users[i].ID, object(b.comparedNames(), at[i]), object(b.comparedNames(), b.compared(&users[i]))})
+			out = append(out, change{userID: users[i].ID, before: object(b.comparedNames(), at[i]), after: object(b.comparedNames(), b.compared(&users[i]))})
 		}
 	}
 	return out
@@ -188,7 +199,7 @@ func (b *base) current(at []reconcile.Version) []int {
 func intended(ids []string, index []int, before, after func(i int) *string) []change {
 	out := make([]change, len(index))
 	for n, i := range index {
-		out[n] = change{ids[i], before(i), after(i)}
+		out[n] = change{userID: ids[i], before: before(i), after: after(i)}
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -11,14 +12,24 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
+// steps is how many migrations there are.
+func steps(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("migrations/postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}
+
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, url string) {
 		conn := openState(t, url)
-		if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != 2 {
+		if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != steps(t) {
 			t.Fatalf("pending: %v, %v", names, err)
 		}
-		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 2 || names[0] != "0001_state" || names[1] != "0002_journal" {
+		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != steps(t) || names[0] != "0001_state" || names[1] != "0002_journal" {
 			t.Fatalf("applied: %v, %v", names, err)
 		}
 		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 0 {
@@ -49,8 +60,8 @@ func TestMigrateOnceForAll(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if applied != 2 {
-			t.Errorf("%d migrations were applied, want 2", applied)
+		if applied != steps(t) {
+			t.Errorf("%d migrations were applied, want %d", applied, steps(t))
 		}
 	})
 }

@@ -29,6 +29,18 @@ func (t *pgTable) journaling(write string, action reconcile.Action, n int, befor
 	}
 }
 
+// announcing completes an insert as journaling does, and notes in the same
+// statement who of the users is to be announced: parameters of their own hold the
+// ids and when each user was created.
+func (t *pgTable) announcing(write string, n int, after string) string {
+	return fmt.Sprintf("WITH w AS (%s RETURNING t.%s::text AS k, %s AS a), j AS (INSERT INTO rollcall.journal"+
+		" (table_name, run_id, action, user_id, after) SELECT $%d::text, $%d::text, 'insert', w.k, w.a FROM w RETURNING seq, user_id),"+
+		" h AS (INSERT INTO rollcall.hooks (seq, table_name, run_id, user_id, user_created_at)"+
+		" SELECT j.seq, $%[4]d::text, $%[5]d::text, c.k, c.at FROM j JOIN unnest($%[6]d::text[], $%[7]d::timestamptz[]) AS c(k, at)"+
+		" ON c.k COLLATE \"C\" = j.user_id) SELECT user_id FROM j",
+		write, t.key.quoted, after, n+1, n+2, n+3, n+4)
+}
+
 // noObject is the before of an insert and the after of a deletion.
 const noObject = "NULL::json"
 
@@ -64,10 +76,12 @@ func (t *pgTable) comparedObject(prefix string) string {
 	return objectSQL(t.comparedNames(), texts)
 }
 
-// returning runs a statement made by journaling.
-func (t *pgTable) returning(ctx context.Context, tx pgx.Tx, p reconcile.Permit, sql string, args []any) ([]change, error) {
+// returning runs a statement made by journaling or announcing; more are the
+// latter's own parameters.
+func (t *pgTable) returning(ctx context.Context, tx pgx.Tx, p reconcile.Permit, sql string, args []any, more ...any) ([]change, error) {
 	if t.inline(t.conn) {
 		args = append(args[:len(args):len(args)], t.cfg.State.table, writer(p))
+		args = append(args, more...)
 	}
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
@@ -91,7 +105,7 @@ func (t *pgTable) returning(ctx context.Context, tx pgx.Tx, p reconcile.Permit, 
 func (t *pgTable) writeError(err error) error {
 	err = pgError(err)
 	var refusal *reconcile.RowError
-	if err != nil && t.inline(t.conn) && !errors.As(err, &refusal) && strings.Contains(err.Error(), `"rollcall.journal"`) {
+	if err != nil && t.inline(t.conn) && !errors.As(err, &refusal) && strings.Contains(err.Error(), `"rollcall.`) {
 		return fmt.Errorf("%w: %w", ErrNotMigrated, err)
 	}
 	return err

@@ -25,7 +25,9 @@ func (t *pgTable) Relink(ctx context.Context, p reconcile.Permit, u reconcile.Us
 	if holder != reconcile.Unlinked {
 		before = object([]string{t.key.name}, []*string{&holder})
 	}
-	intended := func() []change { return []change{{u.ID, before, object([]string{t.key.name}, []*string{&u.ID})}} }
+	intended := func() []change {
+		return []change{{userID: u.ID, before: before, after: object([]string{t.key.name}, []*string{&u.ID})}}
+	}
 	err := t.journaled(ctx, t.conn, p, reconcile.Relink, intended, func() (written []change, err error) {
 		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
 			if err := t.lock(ctx, tx); err != nil {

@@ -22,6 +22,7 @@ type pgTable struct {
 
 	compareSQL, confirmSQL, existsSQL string
 	insertSQL, insertPlainSQL         string
+	announceSQL                       string // insertSQL, with announcements
 	updateSQL, removeSQL              string
 	softDeleteSQL, deleteSQL          string
 }
@@ -93,7 +94,9 @@ func (t *pgTable) prepareInsert() {
 	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM %s%s",
 		t.catalog.ident, strings.Join(names, ", "), strings.Join(values, ", "),
 		unnest(len(t.columns), "o", len(t.onInsert)), absent)
-	t.insertSQL = t.journaling(t.insertPlainSQL+" ON CONFLICT DO NOTHING", reconcile.Insert, len(names), noObject, t.comparedObject(""))
+	insert := t.insertPlainSQL + " ON CONFLICT DO NOTHING"
+	t.insertSQL = t.journaling(insert, reconcile.Insert, len(names), noObject, t.comparedObject(""))
+	t.announceSQL = t.announcing(insert, len(names), t.comparedObject(""))
 }
 
 func (t *pgTable) prepareUpdate() {
@@ -125,7 +128,8 @@ func (t *pgTable) prepareRemove(key string) {
 		t.catalog.ident, unnest(len(t.columns), "", 0), strings.Join(same, " AND "), key)
 	if n := 1 + len(t.columns); t.inline(t.conn) {
 		t.removeSQL = fmt.Sprintf("WITH w AS (%s AS k), j AS (DELETE FROM rollcall.journal j USING w WHERE j.table_name = $%d::text"+
-			" AND j.run_id = $%d::text AND j.action = 'insert' AND j.user_id = w.k COLLATE \"C\") SELECT k FROM w", t.removeSQL, n+1, n+2)
+			" AND j.run_id = $%d::text AND j.action = 'insert' AND j.user_id = w.k COLLATE \"C\" RETURNING j.seq),"+
+			" h AS (DELETE FROM rollcall.hooks h USING j WHERE h.seq = j.seq) SELECT k FROM w", t.removeSQL, n+1, n+2)
 	}
 }
 

@@ -93,6 +93,9 @@ func (t *pgTable) undoOne(ctx context.Context, tx pgx.Tx, a pgAccess, e *reconci
 			if tag.RowsAffected() == 0 {
 				return &leftError{undoneBefore}
 			}
+			if _, err := sp.Exec(ctx, "DELETE FROM rollcall.hooks WHERE seq = $1::bigint", e.Seq); err != nil {
+				return pgError(err)
+			}
 		}
 		switch e.Action {
 		case reconcile.Insert:

@@ -76,7 +76,7 @@ func (t *pgTable) insertRows(ctx context.Context, tx pgx.Tx, p reconcile.Permit,
 	if err := t.lock(ctx, tx); err != nil {
 		return nil, err
 	}
-	done, err := t.returning(ctx, tx, p, t.insertSQL, t.insertArgs(rows))
+	done, err := t.insertReturning(ctx, tx, p, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +96,30 @@ func (t *pgTable) insertRows(ctx context.Context, tx pgx.Tx, p reconcile.Permit,
 		if existing[r.user.ID] {
 			results[index[i]].Outcome = reconcile.Existed
 		}
+	}
+	return done, err
+}
+
+// insertReturning runs the insert. Where nobody is to be announced it is the
+// statement that knows of no announcements, and costs what it always did.
+func (t *pgTable) insertReturning(ctx context.Context, tx pgx.Tx, p reconcile.Permit, rows []row) ([]change, error) {
+	var ids []string
+	var created []time.Time
+	at := map[string]time.Time{}
+	for _, r := range rows {
+		if when := announcedAt(p, r.user); !when.IsZero() {
+			ids, created, at[r.user.ID] = append(ids, r.user.ID), append(created, when), when
+		}
+	}
+	if len(ids) == 0 || t.cfg.State == nil {
+		return t.returning(ctx, tx, p, t.insertSQL, t.insertArgs(rows))
+	}
+	if t.inline(t.conn) {
+		return t.returning(ctx, tx, p, t.announceSQL, t.insertArgs(rows), ids, created)
+	}
+	done, err := t.returning(ctx, tx, p, t.insertSQL, t.insertArgs(rows))
+	for i := range done {
+		done[i].announce = at[done[i].userID]
 	}
 	return done, err
 }

@@ -43,7 +43,7 @@ func (t *sqliteTable) SoftDelete(ctx context.Context, p reconcile.Permit, ids []
 						return sqliteError(err)
 					}
 					done[i] = true
-					written = append(written, change{ids[i], object(name, []*string{before}), object(name, []*string{stored})})
+					written = append(written, change{userID: ids[i], before: object(name, []*string{before}), after: object(name, []*string{stored})})
 				}
 				return t.record(ctx, tx, p, reconcile.SoftDelete, written)
 			})

@@ -21,8 +21,39 @@ func (t *sqliteTable) record(ctx context.Context, tx *sql.Tx, p reconcile.Permit
 	}
 	defer func() { _ = insert.Close() }()
 	for _, c := range done {
-		if _, err := insert.ExecContext(ctx, s.table, writer(p), string(action), c.userID, c.before, c.after); err != nil {
+		entry, err := insert.ExecContext(ctx, s.table, writer(p), string(action), c.userID, c.before, c.after)
+		if err == nil && !c.announce.IsZero() {
+			err = t.outbox(ctx, tx, p, entry, c)
+		}
+		if err != nil {
 			return fmt.Errorf("journal: %w", s.fault(err))
+		}
+	}
+	return nil
+}
+
+// outbox notes that an insert, with this entry in the journal, is to be announced.
+func (t *sqliteTable) outbox(ctx context.Context, tx *sql.Tx, p reconcile.Permit, entry sql.Result, c change) error {
+	seq, err := entry.LastInsertId()
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO rollcall_hooks (seq, table_name, run_id, user_id, user_created_at) VALUES (?, ?, ?, ?, ?)",
+		seq, t.cfg.State.table, writer(p), c.userID, c.announce.UnixMicro())
+	return err
+}
+
+// forget removes the entries of inserts that are taken back, and what was to be
+// announced of them.
+func (t *sqliteTable) forget(ctx context.Context, tx *sql.Tx, p reconcile.Permit, ids []string) error {
+	s := t.cfg.State
+	const entries = "table_name = ? AND run_id = ? AND action = 'insert' AND user_id IN (SELECT value FROM json_each(?))"
+	for _, statement := range []string{
+		"DELETE FROM rollcall_hooks WHERE seq IN (SELECT seq FROM rollcall_journal WHERE " + entries + ")",
+		"DELETE FROM rollcall_journal WHERE " + entries,
+	} {
+		if _, err := tx.ExecContext(ctx, statement, s.table, writer(p), list(ids)); err != nil {
+			return s.fault(err)
 		}
 	}
 	return nil

@@ -27,7 +27,7 @@ func (t *sqliteTable) Relink(ctx context.Context, p reconcile.Permit, u reconcil
 		before = object(name, []*string{&holder})
 	}
 	done := false
-	err := t.journaled(ctx, t.conn, p, reconcile.Relink, func() []change { return []change{{u.ID, before, after}} },
+	err := t.journaled(ctx, t.conn, p, reconcile.Relink, func() []change { return []change{{userID: u.ID, before: before, after: after}} },
 		func() (written []change, err error) {
 			err = t.write(ctx, p, func(tx *sql.Tx) error {
 				var rowid int64
@@ -43,7 +43,7 @@ func (t *sqliteTable) Relink(ctx context.Context, p reconcile.Permit, u reconcil
 				if err != nil {
 					return sqliteError(err)
 				}
-				written = append(written, change{u.ID, object(name, []*string{key}), after})
+				written = append(written, change{userID: u.ID, before: object(name, []*string{key}), after: after})
 				return t.record(ctx, tx, p, reconcile.Relink, written)
 			})
 			done = err == nil && len(written) > 0

@@ -61,6 +61,9 @@ func (t *sqliteTable) undoOne(ctx context.Context, tx *sql.Tx, e *reconcile.Jour
 			if n == 0 {
 				return &leftError{undoneBefore}
 			}
+			if _, err := t.exec(ctx, tx, "DELETE FROM rollcall_hooks WHERE seq = ?", e.Seq); err != nil {
+				return err
+			}
 		}
 		switch e.Action {
 		case reconcile.Insert:

@@ -119,7 +119,7 @@ func (t *sqliteTable) insertRows(ctx context.Context, tx *sql.Tx, p reconcile.Pe
 			return nil, err
 		}
 		if results[index[i]] = result; result.Outcome == reconcile.Inserted {
-			done = append(done, change{userID: r.user.ID, after: after})
+			done = append(done, change{userID: r.user.ID, after: after, announce: announcedAt(p, r.user)})
 		}
 	}
 	return done, t.record(ctx, tx, p, reconcile.Insert, done)
@@ -177,7 +177,7 @@ func (t *sqliteTable) Update(ctx context.Context, p reconcile.Permit, users []re
 					return err
 				}
 				done[i] = true
-				written = append(written, change{users[i].ID, object(t.comparedNames(), at[i]), after})
+				written = append(written, change{userID: users[i].ID, before: object(t.comparedNames(), at[i]), after: after})
 			}
 			return t.record(ctx, tx, p, reconcile.Update, written)
 		})
@@ -219,9 +219,7 @@ func (t *sqliteTable) Remove(ctx context.Context, p reconcile.Permit, users []re
 			}
 		}
 		if t.inline(t.conn) && len(removed) > 0 {
-			_, err := tx.ExecContext(ctx, "DELETE FROM rollcall_journal WHERE table_name = ? AND run_id = ? AND action = 'insert'"+
-				" AND user_id IN (SELECT value FROM json_each(?))", t.cfg.State.table, writer(p), list(removed))
-			return t.cfg.State.fault(err)
+			return t.forget(ctx, tx, p, removed)
 		}
 		return nil
 	})

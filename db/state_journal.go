@@ -133,6 +133,9 @@ func (s *State) settle(ctx context.Context, p reconcile.Permit, seqs map[string]
 		from, columns = "json_each(?) AS r", [3]string{"r.value ->> 's'", "r.value -> 'b'", "r.value -> 'a'"}
 	}
 	err = s.transaction(ctx, func(tx *gorm.DB) error {
+		if err := s.outbox(tx, p, seqs, done); err != nil {
+			return err
+		}
 		err := tx.Exec("UPDATE "+s.names.journal+" AS j SET confirmed = true, before = "+columns[1]+", after = "+columns[2]+
 			" FROM "+from+" WHERE j.run_id = ? AND j.seq = "+columns[0], string(document), writer(p)).Error
 		if err != nil || len(rest) == 0 {
@@ -152,9 +155,13 @@ func (s *State) forgetInserts(ctx context.Context, p reconcile.Permit, ids []str
 	if len(ids) == 0 {
 		return nil
 	}
+	entries := s.names.journal + " WHERE table_name = ? AND run_id = ? AND action = 'insert' AND user_id IN " + s.names.listed
 	err := s.transaction(ctx, func(tx *gorm.DB) error {
-		return tx.Exec("DELETE FROM "+s.names.journal+" WHERE table_name = ? AND run_id = ? AND action = 'insert' AND user_id IN "+s.names.listed,
-			s.table, writer(p), list(ids)).Error
+		err := tx.Exec("DELETE FROM "+s.names.hooks+" WHERE seq IN (SELECT seq FROM "+entries+")", s.table, writer(p), list(ids)).Error
+		if err != nil {
+			return err
+		}
+		return tx.Exec("DELETE FROM "+entries, s.table, writer(p), list(ids)).Error
 	})
 	if err != nil {
 		return fmt.Errorf("forget inserts: %w", err)
@@ -165,6 +172,9 @@ func (s *State) forgetInserts(ctx context.Context, p reconcile.Permit, ids []str
 // markUndone marks an entry of a state in another database.
 func (s *State) markUndone(ctx context.Context, e *reconcile.JournalEntry) error {
 	err := s.transaction(ctx, func(tx *gorm.DB) error {
+		if err := tx.Exec("DELETE FROM "+s.names.hooks+" WHERE seq = ?", e.Seq).Error; err != nil {
+			return err
+		}
 		return tx.Exec("UPDATE "+s.names.journal+" SET undone_at = "+s.names.clock+" WHERE table_name = ? AND run_id = ? AND seq = ?",
 			s.table, e.RunID, e.Seq).Error
 	})

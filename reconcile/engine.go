@@ -27,6 +27,8 @@ type Engine struct {
 	Workers int
 	// Patience is how long one call to a database that is out of reach is repeated. Default 1 minute.
 	Patience time.Duration
+	// Announcing says which inserted users are announced to the application; the zero value: nobody.
+	Announcing Announcing
 	// Log receives what happens; nil discards it.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
@@ -45,6 +47,8 @@ type Options struct {
 	IDs []string
 	// Allow overrides guards for this run: how many rows of a kind it may write.
 	Allow map[Kind]int64
+	// MuteHooks announces none of the users whom this run inserts.
+	MuteHooks bool
 	// OnFinding is called with every finding, one at a time; an error ends the run. May be nil.
 	OnFinding func(Finding) error
 	// OnProgress is called after every page, possibly from several goroutines. May be nil.
@@ -103,11 +107,14 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 
 func (e *Engine) newRun(o Options, id string) *run {
 	r := &run{Engine: e, Policy: e.Policy, o: o, report: newReport(id, o.Mode, o.DryRun, e.now()), log: e.Log,
-		permit: Permit{RunID: id}, snapshot: make(chan struct{}), proven: make(chan struct{})}
+		permit: Permit{RunID: id, Announce: e.announce(o)}, snapshot: make(chan struct{}), proven: make(chan struct{})}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	r.report.TriggeredBy = o.By
+	if e.Announcing.On && !o.DryRun {
+		r.report.Hooks = &HookReport{}
+	}
 	r.log = r.log.With("run_id", id)
 	return r
 }

@@ -73,6 +73,11 @@ func (r *run) insertBatch(ctx context.Context, users []User) error {
 	case err != nil:
 		return err
 	}
+	for i := range users {
+		if results[i].Outcome == Inserted {
+			r.countAnnounced(&users[i], 1)
+		}
+	}
 	buried, err := r.takeBackBuried(ctx, users, results)
 	if err != nil {
 		return err
@@ -160,6 +165,7 @@ func (r *run) takeBack(ctx context.Context, users []User) error {
 	for i, u := range users {
 		if removed[i] {
 			r.log.Info("a user was deleted during the run: the inserted row is taken back", "user_id", u.ID)
+			r.countAnnounced(&u, -1)
 			continue
 		}
 		err := r.emit(ctx, Finding{Kind: Orphaned, UserID: u.ID, CreatedAt: u.Created(),

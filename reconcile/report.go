@@ -59,7 +59,9 @@ type RunReport struct {
 	Orphaned  KindReport  `json:"orphaned"`
 	Conflict  KindReport  `json:"conflict"`
 	Rejected  KindReport  `json:"rejected"`
-	Stages    Stages      `json:"stages"`
+	// Hooks is nil where nothing is announced.
+	Hooks  *HookReport `json:"hooks,omitempty"`
+	Stages Stages      `json:"stages"`
 }
 
 // Stages tell where a run's time went, in seconds: each is a sum over what went

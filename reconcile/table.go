@@ -140,6 +140,8 @@ type Permit struct {
 	Token string
 	// RunID is what the journal names as the writer: a run, or such as ensure.
 	RunID string
+	// Announce says whom an insert announces to the application.
+	Announce Announce
 	// Undo marks the writes of an undo: they need Rollcall to be paused, where
 	// every other write is held back, and wait for writes under way.
 	Undo bool

@@ -1,0 +1,2 @@
+-- A place held for another branch.
+DROP TABLE IF EXISTS rollcall.placeholder;
