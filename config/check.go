@@ -26,6 +26,7 @@ func (l *loader) check() {
 	l.checkMapping()
 	l.checkPolicy()
 	l.checkServer()
+	l.checkHooks()
 	l.checkPlainHTTP()
 }
 
@@ -108,6 +109,21 @@ func (l *loader) checkServer() {
 			l.complainKey(a.key, wrong("give each its own port", "it is the same address as %s", other))
 		}
 		taken[a.address] = a.key
+	}
+}
+
+func (l *loader) checkHooks() {
+	h := l.config.Hooks
+	if l.need&NeedHooks == 0 || h.InsertedURL == "" {
+		return
+	}
+	if len(h.SigningSecrets) == 0 && !l.hasProblem("hooks.signing_secret") {
+		l.complainKey("hooks.signing_secret", wrong(`set ROLLCALL_HOOKS_SIGNING_SECRET, made with: echo "whsec_$(openssl rand -base64 32)"`,
+			"hooks.inserted_url needs it: without a signature anybody could announce users to the application"))
+	}
+	if l.config.Database.StateURL == StateNone {
+		l.complainKey("hooks.inserted_url", wrong("give Rollcall a state by database.state_url",
+			"announcements wait in the state until they are delivered, and there is none (database.state_url: none)"))
 	}
 }
 

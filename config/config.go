@@ -107,6 +107,11 @@ type Ensure struct {
 type Hooks struct {
 	// InsertedURL gets a signed POST after each insert; "" is none.
 	InsertedURL Secret
+	// SigningSecrets are whsec_...; every POST is signed by each. Where the caller
+	// needs the hooks and InsertedURL is set there is one at least.
+	SigningSecrets []Secret
+	// MaxAge is the age past which an inserted user is not announced; 0 is none.
+	MaxAge time.Duration
 }
 
 // Alerts say whom to tell when a run needs a human. "" is nobody. Both URLs

@@ -183,6 +183,26 @@ func duration(to *time.Duration, zero bool, least, most time.Duration) binding {
 	}, func(d time.Duration) any { return formatDuration(d) })
 }
 
+// span binds a time span within bounds, or "" for no end, which is 0.
+func span(to *time.Duration, least, most time.Duration) binding {
+	b := duration(to, false, least, most)
+	parse := b.parse
+	b.parse = func(t text) error {
+		if t.s == "" {
+			*to = 0
+			return nil
+		}
+		return parse(t)
+	}
+	b.show = func() any {
+		if *to == 0 {
+			return ""
+		}
+		return formatDuration(*to)
+	}
+	return b
+}
+
 // parseDuration reads Go's durations and, beyond them, days (90d).
 func parseDuration(s string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {

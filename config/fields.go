@@ -59,6 +59,8 @@ func (c *Config) fields() []field {
 		{key: "ensure.cors_origins", need: NeedEnsure, binding: many(&c.Ensure.CORSOrigins, false, checkOrigin)},
 
 		{key: "hooks.inserted_url", need: NeedHooks, binding: hidden(&c.Hooks.InsertedURL, checkHTTPURL)},
+		{key: "hooks.signing_secret", fallback: "${ROLLCALL_HOOKS_SIGNING_SECRET:-}", need: NeedHooks, binding: many(&c.Hooks.SigningSecrets, true, checkHookSecret)},
+		{key: "hooks.max_age", fallback: "7d", need: NeedHooks, binding: span(&c.Hooks.MaxAge, time.Minute, 3650*day)},
 
 		{key: "alerts.slack_webhook_url", need: NeedAlerts, binding: hidden(&c.Alerts.SlackWebhookURL, checkHTTPURL)},
 		{key: "alerts.webhook_url", need: NeedAlerts, binding: hidden(&c.Alerts.WebhookURL, checkHTTPURL)},

@@ -55,6 +55,23 @@ func checkSigningSecret(t text) error {
 	return nil
 }
 
+// checkHookSecret knows the form of Standard Webhooks' secrets, which has 24 to 64 bytes.
+func checkHookSecret(t text) error {
+	const cure = `make one with: echo "whsec_$(openssl rand -base64 32)"`
+	encoded, ok := strings.CutPrefix(t.s, "whsec_")
+	if !ok {
+		return wrong(cure, "a signing secret does not begin with whsec_")
+	}
+	key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil {
+		return wrong(cure, "what follows whsec_ is not base64")
+	}
+	if len(key) < 24 || len(key) > 64 {
+		return wrong(cure, "what follows whsec_ is %d bytes, and a signing secret has 24 to 64", len(key))
+	}
+	return nil
+}
+
 // checkHTTPURL accepts a URL to send requests to. It counts as a secret.
 func checkHTTPURL(s string) error {
 	u, err := url.Parse(s)

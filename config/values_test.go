@@ -40,6 +40,9 @@ func TestTableNames(t *testing.T) {
 	}
 }
 
+// hookSecret is of the form that Standard Webhooks asks for.
+const hookSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
 // Each value is accepted or refused by its key.
 func TestValues(t *testing.T) {
 	t.Parallel()
@@ -83,6 +86,9 @@ func TestValues(t *testing.T) {
 		{"ensure.redis_url", []string{"", "redis://cache:6379", "rediss://u:p@cache/1"}, []string{"cache:6379", "http://cache", "redis://"}},
 		{"ensure.authorized_parties", []string{"", "https://app.example.com", "http://localhost:3000 https://b.example", "chrome-extension://abc"}, []string{"*", "app.example.com", "https://a/b", "https://u@a"}},
 		{"hooks.inserted_url", []string{"", "https://app.example.com/hook?key=1"}, []string{"app.example.com", "ftp://x", "https://"}},
+		{"hooks.signing_secret", []string{"", hookSecret, hookSecret + "," + hookSecret, strings.TrimRight("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "=")},
+			[]string{"whsec_", "whsec_AAAA", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_???", "whsec_" + strings.Repeat("AAAA", 22)}},
+		{"hooks.max_age", []string{"", "7d", "1m", "3650d"}, []string{"0", "59s", "-1h", "week", "3651d"}},
 		{"alerts.webhook_url", []string{"", "http://127.0.0.1/alert"}, []string{"x"}},
 		{"retention.runs", []string{"1h", "90d", "3650d"}, []string{"", "0", "59m", "3651d", "forever", "1w"}},
 		{"log.level", []string{"debug", "info", "warn", "error"}, []string{"", "trace", "INFO"}},
@@ -95,7 +101,7 @@ func TestValues(t *testing.T) {
 				if !strings.HasPrefix(v, "'") {
 					v = `"` + v + `"`
 				}
-				if _, err := load(section+":\n  "+key+": "+v, base); err != nil {
+				if _, err := load(section+":\n  "+key+": "+v, base.with("ROLLCALL_HOOKS_SIGNING_SECRET", hookSecret)); err != nil {
 					t.Errorf("%s is refused: %v", v, err)
 				}
 			}
@@ -114,16 +120,16 @@ func TestValuesAreReadAsWritten(t *testing.T) {
 	t.Parallel()
 	cfg := mustLoad(t, `
 clerk: {secret_key: sk_live_a, api_url: http://clerk.internal/v1/, rate_limit: 500}
-database: {state_url: none}
+database: {state_url: sqlite://state.db}
 policy: {missing: report}
 guard: {max_inserted: 10, min_overlap: 12.5%, instance: off}
 schedule: {timezone: Europe/Berlin, full: "", jitter: 0s}
 server: {admin: ":8080", admin_token: 12345678901234567890}
 webhook: {signing_secret: [whsec_AAAA, whsec_BBBB]}
-hooks: {inserted_url: http://app.internal/x}
+hooks: {inserted_url: http://app.internal/x, signing_secret: [whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD], max_age: ""}
 retention: {runs: 36h}
 `, base)
-	if cfg.Clerk.APIURL != "http://clerk.internal/v1" || cfg.Clerk.RateLimit != 50 || cfg.Database.StateURL != config.StateNone ||
+	if cfg.Clerk.APIURL != "http://clerk.internal/v1" || cfg.Clerk.RateLimit != 50 || cfg.Database.StateURL != "sqlite://state.db" || len(cfg.Hooks.SigningSecrets) != 1 || cfg.Hooks.MaxAge != 0 ||
 		cfg.Guard.MinOverlap != 0.125 || cfg.Guard.Instance != reconcile.InstanceOff || cfg.Schedule.Location.String() != "Europe/Berlin" ||
 		cfg.Schedule.Jitter != 0 || cfg.Server.AdminToken.Reveal() != "12345678901234567890" || len(cfg.Webhook.SigningSecrets) != 2 ||
 		cfg.Retention.Runs != 36*time.Hour {

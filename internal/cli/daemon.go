@@ -83,7 +83,6 @@ func idle(c *config.Config) (keys []string) {
 		set bool
 	}{
 		{"server.public", c.Server.Public != ""},
-		{"hooks.inserted_url", c.Hooks.InsertedURL != ""},
 		{"alerts.slack_webhook_url", c.Alerts.SlackWebhookURL != ""},
 		{"alerts.webhook_url", c.Alerts.WebhookURL != ""},
 	} {
