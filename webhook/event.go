@@ -48,22 +48,18 @@ func parse(id string, payload []byte) (Event, error) {
 			ID string `json:"id"`
 		} `json:"data"`
 	}
-	var head struct {
-		Type string `json:"type"`
-	}
-	// Events of other types may hold other data; only the users' must fit.
-	if json.Unmarshal(payload, &head) != nil || head.Type == "" {
+	// A field of another type is left out and the rest is read all the same: events of other
+	// types may hold other data, and only the users' must fit.
+	err := json.Unmarshal(payload, &envelope)
+	if misfit := (*json.UnmarshalTypeError)(nil); err != nil && !errors.As(err, &misfit) || envelope.Type == "" {
 		return e, errMalformed
 	}
-	switch head.Type {
+	switch envelope.Type {
 	case created, updated, deleted:
+		e.Type = envelope.Type
 	default:
 		e.Type = other
 		return e, nil
-	}
-	e.Type = head.Type
-	if json.Unmarshal(payload, &envelope) != nil {
-		return e, errMalformed
 	}
 	e.At = moment(envelope.Timestamp)
 	if len(envelope.InstanceID) <= 100 && printable(envelope.InstanceID) {

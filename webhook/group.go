@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // group does together what many ask for at the same time: one transaction for many
-// events, one request to Clerk for many users. Nobody waits for others to come: what
-// is asked for while one flight is under way goes with the next. So it costs nothing
-// when little happens, and the more happens, the more go together.
+// events, one request to Clerk for many users. What is asked for while one flight is
+// under way goes with the next: the more happens, the more go together.
 type group[In, Out any] struct {
 	// do answers all, parallel to what it gets.
 	do func([]In) ([]Out, error)
@@ -19,6 +19,8 @@ type group[In, Out any] struct {
 	weight func(In) int
 	// flights is how many there are at a time.
 	flights int
+	// linger is how long a flight waits for others; zero is not at all.
+	linger time.Duration
 	// bound is how many may wait; 0 is any number.
 	bound int
 
@@ -64,6 +66,9 @@ func (g *group[In, Out]) ask(ctx context.Context, in In) (out Out, err error) {
 // fly makes flights until nobody waits.
 func (g *group[In, Out]) fly() {
 	for {
+		if g.linger > 0 {
+			<-time.After(g.linger)
+		}
 		g.mu.Lock()
 		aboard := g.board()
 		if len(aboard) == 0 {

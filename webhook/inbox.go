@@ -43,11 +43,16 @@ func (b *inbox) keepAll(ctx context.Context, events []Event) (fresh []bool, err 
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(events[i].ID, events[j].ID) })
 	order = slices.CompactFunc(order, func(i, j int) bool { return events[i].ID == events[j].ID })
 	n := len(order)
-	ids, types, users, instances, times, payloads := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]int64, n), make([][]byte, n)
+	ids, types, users, instances, times := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]int64, n)
+	// The payloads travel as one parameter: as an array they would be written in hexadecimal digits.
+	var payloads []byte
+	starts, sizes := make([]int32, n), make([]int32, n)
 	place := make(map[string]int, n)
 	for k, i := range order {
 		e := &events[i]
-		ids[k], types[k], users[k], instances[k], payloads[k] = e.ID, e.Type, e.UserID, e.InstanceID, e.Payload
+		ids[k], types[k], users[k], instances[k] = e.ID, e.Type, e.UserID, e.InstanceID
+		starts[k], sizes[k] = int32(len(payloads))+1, int32(len(e.Payload))
+		payloads = append(payloads, e.Payload...)
 		if !e.At.IsZero() {
 			times[k] = e.At.UnixMilli()
 		}
@@ -56,10 +61,11 @@ func (b *inbox) keepAll(ctx context.Context, events []Event) (fresh []bool, err 
 	fresh = make([]bool, len(events))
 	err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `INSERT INTO rollcall.events AS e (table_name, svix_id, type, user_id, instance_id, occurred_at, payload)
-			SELECT $1, n.svix_id, n.type, n.user_id, n.instance_id, to_timestamp(nullif(n.at, 0) / 1000.0), n.payload
-			FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bytea[]) AS n(svix_id, type, user_id, instance_id, at, payload)
+			SELECT $1, n.svix_id, n.type, n.user_id, n.instance_id, to_timestamp(nullif(n.at, 0) / 1000.0),
+				substring($9::bytea FROM n.start FOR n.size)
+			FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::int[], $8::int[]) AS n(svix_id, type, user_id, instance_id, at, start, size)
 			ON CONFLICT (table_name, svix_id) DO UPDATE SET dead_at = NULL, dead_cause = NULL, attempts = 0, reason = '' WHERE e.dead_at IS NOT NULL
-			RETURNING seq, svix_id`, b.table, ids, types, users, instances, times, payloads)
+			RETURNING seq, svix_id`, pgx.QueryExecModeDescribeExec, b.table, ids, types, users, instances, times, starts, sizes, payloads)
 		if err != nil {
 			return err
 		}
@@ -82,6 +88,9 @@ func (b *inbox) keepAll(ctx context.Context, events []Event) (fresh []bool, err 
 	return fresh, nil
 }
 
+// The statements below say coalesce(done_at, dead_at) IS NULL for a waiting event, so that they are
+// not planned with the index of those that wait, which is small on a good day alone: they go by seq.
+
 // letter is an event that is to be worked off.
 type letter struct {
 	seq                      int64
@@ -95,7 +104,7 @@ func (b *inbox) waiting(ctx context.Context, seqs []int64) ([]letter, error) {
 	rows, err := b.pool.Query(ctx, `SELECT e.seq, e.svix_id, e.type, e.user_id, e.instance_id,
 			extract(epoch FROM clock_timestamp() - e.received_at)::float8, t.user_id IS NOT NULL
 		FROM rollcall.events e LEFT JOIN rollcall.tombstones t USING (table_name, user_id)
-		WHERE e.table_name = $1 AND e.seq = ANY($2::bigint[]) AND e.done_at IS NULL AND e.dead_at IS NULL ORDER BY e.seq`, b.table, seqs)
+		WHERE e.table_name = $1 AND e.seq = ANY($2::bigint[]) AND coalesce(e.done_at, e.dead_at) IS NULL ORDER BY e.seq`, b.table, seqs)
 	if err != nil {
 		return nil, unavailable("read events", err)
 	}
@@ -119,7 +128,7 @@ func (b *inbox) settle(ctx context.Context, letters []letter, verdicts []verdict
 			done_at = CASE WHEN v.done THEN clock_timestamp() END, payload = CASE WHEN NOT v.done THEN e.payload END,
 			dead_at = CASE WHEN v.cause <> '' THEN clock_timestamp() END, dead_cause = nullif(v.cause, '')
 		FROM unnest($2::bigint[], $3::boolean[], $4::text[], $5::text[]) AS v(seq, done, cause, reason)
-		WHERE e.table_name = $1 AND e.seq = v.seq AND e.done_at IS NULL AND e.dead_at IS NULL`, b.table, seqs, ends, causes, reasons)
+		WHERE e.table_name = $1 AND e.seq = ANY($2::bigint[]) AND e.seq = v.seq AND coalesce(e.done_at, e.dead_at) IS NULL`, b.table, seqs, ends, causes, reasons)
 	return unavailable("store what became of events", err)
 }
 

@@ -21,6 +21,7 @@ type operator struct {
 	// receiver takes Clerk's webhooks, and inbox is its database; nil: none are received.
 	receiver *webhook.Receiver
 	inbox    *db.Conn
+	ballast  []byte
 }
 
 var _ server.Operator = (*operator)(nil)
