@@ -52,7 +52,7 @@ func bench(ctx context.Context) error {
 		return errors.New("no database: run it by make bench, or set TEST_DATABASE_URL to an empty server's URL")
 	}
 	if *webhooks {
-		l.rate = cmp.Or(l.rate, 2000)
+		l.rate, l.clients = cmp.Or(l.rate, 2000), 256
 		return s.webhooks(ctx, l, *ordeal)
 	}
 	l.rate = cmp.Or(l.rate, 1000)

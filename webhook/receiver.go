@@ -69,12 +69,12 @@ type Receiver struct {
 }
 
 // Limits of what is done together, measured by bench -webhooks on two cores. The
-// fewer transactions there are, the more is left of the machine: ten milliseconds are
+// fewer transactions there are, the more is left of the machine: a few milliseconds are
 // nothing to a sender who waits for fifteen seconds.
 const (
 	keepMost     = 500
 	keepFlights  = 1
-	keepLinger   = 10 * time.Millisecond
+	keepLinger   = 5 * time.Millisecond
 	keepBound    = 4096
 	treatMost    = maxJob
 	treatFlights = 1

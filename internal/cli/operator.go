@@ -85,7 +85,7 @@ func fill(s *server.Status, view *db.Overview) {
 	if view.Pause.Paused() {
 		s.Paused = &server.Paused{Since: view.Pause.Since, Reason: view.Pause.Reason, By: view.Pause.By}
 	}
-	s.InstanceID = view.InstanceID
+	s.InstanceID, s.Dead = view.InstanceID, view.Dead
 	for kind, n := range view.Open {
 		s.Drift[kind] = n
 	}
