@@ -77,6 +77,7 @@ func (s *Sim) Start() (baseURL string, stop func(), err error) {
 	stop = func() {
 		cancel()
 		<-done //nolint:errcheck // it was asked to end
+		s.StopWebhooks()
 	}
 	select {
 	case url := <-ready:

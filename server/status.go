@@ -28,6 +28,8 @@ type Status struct {
 	Role       Role                     `json:"role"`
 	ClerkUsers int64                    `json:"clerk_users"`
 	Rows       int64                    `json:"rows"`
+	// Dead counts the dead letters of the webhook receiver.
+	Dead int64 `json:"dead_letters"`
 }
 
 // Readiness says whether a run could begin.

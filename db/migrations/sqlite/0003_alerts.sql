@@ -1,2 +1,2 @@
--- A place held for another branch.
-DROP TABLE IF EXISTS rollcall_placeholder;
+-- Holds the number until the alerts' own migration is merged.
+SELECT 1;
