@@ -5,6 +5,8 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -42,8 +44,9 @@ type group[K, V any] struct {
 	keys    []K
 	due     time.Time // not before
 	timer   *time.Timer
-	done    chan struct{} // closed once results is there
+	done    chan struct{} // closed once results or err is there
 	results []V
+	err     error
 }
 
 // ErrShort is returned where Do answered fewer keys than it was given.
@@ -53,7 +56,8 @@ var ErrShort = errors.New("the batch has no answer for this key")
 func New[K, V any](cfg Config[K, V]) *Batcher[K, V] { return &Batcher[K, V]{cfg: cfg} }
 
 // Do adds a key to a batch and waits for its answer. The error is Admit's, or
-// ctx's: then the batch goes on without this caller.
+// ctx's: then the batch goes on without this caller; or it tells of a panic in
+// Config.Do, which must not end a program that only asked for a row.
 func (b *Batcher[K, V]) Do(ctx context.Context, key K) (answer V, err error) {
 	if err := ctx.Err(); err != nil {
 		return answer, err
@@ -67,10 +71,14 @@ func (b *Batcher[K, V]) Do(ctx context.Context, key K) (answer V, err error) {
 	case <-ctx.Done():
 		return answer, ctx.Err()
 	}
-	if i >= len(g.results) {
+	switch {
+	case g.err != nil:
+		return answer, g.err
+	case i >= len(g.results):
 		return answer, ErrShort
+	default:
+		return g.results[i], nil
 	}
-	return g.results[i], nil
 }
 
 // Wait returns once every batch that was begun has ended.
@@ -115,5 +123,10 @@ func (b *Batcher[K, V]) run(g *group[K, V]) {
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.Timeout)
 	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			g.err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
 	g.results = b.cfg.Do(ctx, g.keys)
 }

@@ -3,6 +3,7 @@ package batch_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -154,4 +155,12 @@ func TestAnAnswerThatIsTooShortIsAnError(t *testing.T) {
 	if _, err := b.Do(t.Context(), 1); !errors.Is(err, batch.ErrShort) {
 		t.Errorf("error %v", err)
 	}
+}
+
+func TestAPanicIsAnError(t *testing.T) {
+	b := batch.New(batch.Config[int, int]{Max: 1, Timeout: time.Second, Do: func(context.Context, []int) []int { panic("at the disco") }})
+	if _, err := b.Do(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "at the disco") {
+		t.Errorf("error %v", err)
+	}
+	b.Wait()
 }

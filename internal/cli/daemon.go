@@ -52,6 +52,12 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	o.daemon = d
+	if a.cfg.Server.Public != "" {
+		if s.ensuring, err = o.newEnsuring(); err != nil {
+			return err
+		}
+		defer s.ensuring.close(a.log)
+	}
 	var listeners sync.WaitGroup
 	for _, l := range a.listeners(ctx, o) {
 		listeners.Go(func() {
@@ -82,7 +88,6 @@ func idle(c *config.Config) (keys []string) {
 		key string
 		set bool
 	}{
-		{"server.public", c.Server.Public != ""},
 		{"hooks.inserted_url", c.Hooks.InsertedURL != ""},
 		{"alerts.slack_webhook_url", c.Alerts.SlackWebhookURL != ""},
 		{"alerts.webhook_url", c.Alerts.WebhookURL != ""},
@@ -118,6 +123,6 @@ func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
 }
 
 // publicRoutes are the endpoints that face the internet, by their patterns.
-func (a *app) publicRoutes(_ context.Context, _ *operator) map[string]http.Handler {
-	return map[string]http.Handler{}
+func (a *app) publicRoutes(_ context.Context, o *operator) map[string]http.Handler {
+	return map[string]http.Handler{"/api/ensure": o.ensuring.endpoint} // it sees to the methods itself
 }
