@@ -16,7 +16,9 @@ const (
 
 // limits bound how often each user may ask. It remembers a bounded number of users;
 // whoever is forgotten begins anew.
-type limits struct{ users *lru.Cache[string, *rate.Limiter] }
+type limits struct {
+	users *lru.Cache[string, *rate.Limiter]
+}
 
 func newLimits() (*limits, error) {
 	users, err := lru.New[string, *rate.Limiter](userCount)
