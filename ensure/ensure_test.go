@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -255,7 +256,7 @@ func TestClerkIsLeftAloneAfterAFailure(t *testing.T) {
 func TestWhatWasDoneBeforeAnErrorCounts(t *testing.T) {
 	t.Parallel()
 	w := &halfway{}
-	e, err := ensure.New(ensure.Config{Rows: &world{}, Healer: w})
+	e, err := ensure.New(ensure.Config{Rows: &world{}, Healer: w, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/clerk/clerk-sdk-go/v2/jwt"
 )
 
 // RemoteConfig is what Remote takes, beside the address.
@@ -66,12 +68,18 @@ func (s *remote) ensure(ctx context.Context, userID string) (created bool, until
 		e.Reason, e.Detail = ErrInvalidToken, "the context has none: see ensure.WithToken"
 		return false, until, e
 	}
+	// Rollcall believes the token. An answer about another user must not be taken for
+	// one about this one.
+	if claims, err := jwt.Decode(ctx, &jwt.DecodeParams{Token: token}); err != nil || claims.Subject != userID {
+		e.Reason, e.Detail, e.Err = ErrInvalidToken, "the token is not this user's", err
+		return false, until, e
+	}
 	answer, err := s.ask(ctx, token, e)
 	if err != nil {
 		return false, until, err
 	}
 	if answer.UserID != userID {
-		e.Reason, e.Detail = ErrInvalidToken, "the token is another user's"
+		e.Reason, e.Detail = ErrUnavailable, "the answer is about another user"
 		return false, until, e
 	}
 	return answer.Created, until, nil
