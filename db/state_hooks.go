@@ -204,3 +204,16 @@ func (s *State) RetryAnnouncements(ctx context.Context) (n int64, err error) {
 	}
 	return n, nil
 }
+
+// PruneAnnouncements forgets what was given up before that time.
+func (s *State) PruneAnnouncements(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.transaction(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec("DELETE FROM "+s.names.hooks+" WHERE table_name = ? AND given_up_at < ?", s.table, stamp(before))
+		n = res.RowsAffected
+		return res.Error
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget old announcements: %w", err)
+	}
+	return n, nil
+}

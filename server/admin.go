@@ -89,6 +89,7 @@ func (a *admin) routes() {
 		"GET /api/runs/{id}/findings": a.getRunFindings,
 		"GET /api/findings":           a.getFindings,
 		"GET /api/history":            a.getHistory,
+		"GET /api/hooks":              a.getHooks,
 		"GET /api/users":              a.getUsers,
 		"GET /api/users/{id}":         a.getUser,
 		"GET /api/webhooks/dead":      a.getDeadLetters,
@@ -98,6 +99,7 @@ func (a *admin) routes() {
 	}
 	for pattern, h := range map[string]endpoint{
 		"POST /api/runs":                 a.postRun,
+		"POST /api/hooks/retry":          a.postHooksRetry,
 		"POST /api/pause":                a.postPause,
 		"POST /api/resume":               a.postResume,
 		"POST /api/users/sync":           a.postSyncMany,

@@ -226,6 +226,16 @@ func (s *site) ask(method, path, body string, headers ...string) answer {
 // as is the header of a token.
 func as(token string) string { return "Authorization: Bearer " + token }
 
+func (o *operator) Announcements(_ context.Context, limit int) ([]server.Announcement, int64, int64, error) {
+	all := []server.Announcement{{UserID: "user_b", By: "run", RunID: "run_1", Attempts: 20, LastError: "HTTP 500", GivenUpAt: time.Unix(1, 0)}, {UserID: "user_a", By: "ensure", RunID: "ensure"}}
+	return all[:min(limit, 2)], 1, 1, o.err
+}
+
+func (o *operator) RetryAnnouncements(context.Context) (int64, error) {
+	o.note("retry hooks")
+	return 2, o.err
+}
+
 func (o *operator) DeadLetters(_ context.Context, before int64, limit int) ([]server.DeadLetter, int64, error) {
 	all := []server.DeadLetter{{ID: 3}, {ID: 2}, {ID: 1}}
 	for before > 0 && len(all) > 0 && all[0].ID >= before {

@@ -30,6 +30,7 @@ type Metrics struct {
 	missed      prometheus.Counter
 	consistency prometheus.Histogram
 	ensured     *prometheus.CounterVec
+	announced   *prometheus.CounterVec
 }
 
 // Gauges are what every process that shares the state tells alike.
@@ -40,6 +41,9 @@ type Gauges struct {
 	Paused              bool
 	// Dead is the number of dead letters of the webhook's inbox.
 	Dead int64
+	// Unannounced is how many inserted users wait to be announced, and GivenUp how many
+	// are not tried any more.
+	Unannounced, GivenUp int64
 }
 
 // MetricsConfig says what there is to measure.
@@ -76,10 +80,15 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 		ensured: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_ensure_total",
 			Help: "Checks on a user's first request, by result."}, []string{"result"}),
 	}
+	m.announced = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_hook_deliveries_total",
+		Help: "Attempts to announce an inserted user to the application, by result."}, []string{"result"})
+	for _, result := range []string{"delivered", "failed", "given_up"} {
+		m.announced.WithLabelValues(result) // so that a rate knows zero
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_build_info",
 		Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": cfg.Version}})
 	build.Set(1)
-	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.missed, m.consistency, m.ensured, build,
+	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.missed, m.consistency, m.ensured, m.announced, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, k := range reconcile.Kinds {
 		m.fixed.WithLabelValues(string(k)) // so that a rate knows zero
@@ -153,6 +162,9 @@ func (m *Metrics) WebhookEvent(kind, result string) { m.events.WithLabelValues(k
 // Ensured counts a check on a user's first request.
 func (m *Metrics) Ensured(result string) { m.ensured.WithLabelValues(result).Inc() }
 
+// HookResult counts an attempt to announce an inserted user.
+func (m *Metrics) HookResult(result string) { m.announced.WithLabelValues(result).Inc() }
+
 // Consistent measures how long a user waited for the row.
 func (m *Metrics) Consistent(after time.Duration) { m.consistency.Observe(max(0, after.Seconds())) }
 
@@ -161,6 +173,7 @@ type shared struct {
 	read func(context.Context) (Gauges, error)
 
 	attempt, success, drift, users, paused, dead *prometheus.Desc
+	unannounced, givenUp                         *prometheus.Desc
 
 	mu    sync.Mutex
 	last  Gauges
@@ -176,18 +189,20 @@ func newShared(read func(context.Context) (Gauges, error)) *shared {
 		return prometheus.NewDesc("rollcall_"+name, help, labels, nil)
 	}
 	return &shared{read: read,
-		attempt: desc("last_attempt_timestamp_seconds", "When the last run of the mode began, whichever process made it.", "mode"),
-		success: desc("last_success_timestamp_seconds", "When the last run of the mode began that looked at everything.", "mode"),
-		drift:   desc("drift_rows", "Findings that nobody cured, by kind.", "kind"),
-		users:   desc("clerk_users", "Users whom the last whole full run listed."),
-		paused:  desc("paused", "1 while Rollcall is paused."),
-		dead:    desc("webhook_dead", "Dead letters: webhook events that could not be processed."),
+		attempt:     desc("last_attempt_timestamp_seconds", "When the last run of the mode began, whichever process made it.", "mode"),
+		success:     desc("last_success_timestamp_seconds", "When the last run of the mode began that looked at everything.", "mode"),
+		drift:       desc("drift_rows", "Findings that nobody cured, by kind.", "kind"),
+		users:       desc("clerk_users", "Users whom the last whole full run listed."),
+		paused:      desc("paused", "1 while Rollcall is paused."),
+		dead:        desc("webhook_dead", "Dead letters: webhook events that could not be processed."),
+		unannounced: desc("hook_waiting", "Inserted users who wait to be announced to the application."),
+		givenUp:     desc("hook_given_up", "Inserted users who could not be announced, and for whom no further attempt is made."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (s *shared) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.drift, s.users, s.paused, s.dead} {
+	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.drift, s.users, s.paused, s.dead, s.unannounced, s.givenUp} {
 		out <- d
 	}
 }
@@ -217,6 +232,8 @@ func (s *shared) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(s.paused, paused)
 	gauge(s.dead, float64(g.Dead))
+	gauge(s.unannounced, float64(g.Unannounced))
+	gauge(s.givenUp, float64(g.GivenUp))
 }
 
 // gauges asks the state, at most every few seconds.

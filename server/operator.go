@@ -18,6 +18,7 @@ type Operator interface {
 	History
 	People
 	Mail
+	Hooks
 }
 
 // Watcher tells how things are.

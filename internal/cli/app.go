@@ -23,6 +23,8 @@ type needs struct {
 	table bool
 	// dryRun: the state may be out of reach.
 	dryRun bool
+	// hooks: what is inserted may have to be announced.
+	hooks bool
 	// daemon: everything.
 	daemon bool
 }
@@ -149,7 +151,7 @@ func (a *app) engine() *reconcile.Engine {
 	e := &reconcile.Engine{
 		Source: a.client, Table: a.table, Policy: a.cfg.Policy, Guard: a.cfg.Guard,
 		Holder: fmt.Sprintf("%s (process %d)", host, os.Getpid()), Lease: a.cfg.Schedule.Lease,
-		Workers: max(1, a.cfg.Database.MaxConnections/2), Log: slogger(a.log),
+		Workers: max(1, a.cfg.Database.MaxConnections/2), Log: slogger(a.log), Announcing: a.announcing(),
 	}
 	if a.state != nil { // a nil *State in the interface would not be nil
 		e.State = a.state
@@ -183,6 +185,9 @@ func (a *app) forget(ctx context.Context, r *reconcile.RunReport) {
 	if _, _, _, err := a.state.Prune(ctx, time.Now().Add(-keep.Runs), time.Now().Add(-keep.Journal)); err != nil {
 		a.log.Warn("remove what is past its retention", zap.Error(err))
 	}
+	if _, err := a.state.PruneAnnouncements(ctx, time.Now().Add(-keep.Events)); err != nil {
+		a.log.Warn("remove what is past its retention", zap.Error(err))
+	}
 	if _, err := a.state.PruneEvents(ctx, time.Now().Add(-keep.Events)); err != nil {
 		a.log.Warn("remove what is past its retention", zap.Error(err))
 	}
@@ -198,6 +203,9 @@ func logReport(log *zap.Logger, r *reconcile.RunReport) {
 		zap.Int64("stale_found", r.Stale.Found), zap.Int64("stale_fixed", r.Stale.Fixed),
 		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
 		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
+	}
+	if r.Hooks != nil {
+		fields = append(fields, zap.Int64("announced", r.Hooks.Announced), zap.Int64("muted", r.Hooks.Muted))
 	}
 	if r.Reason != "" {
 		fields = append(fields, zap.String("reason", r.Reason))

@@ -47,6 +47,9 @@ func (n needs) sections() config.Need {
 	if n.table {
 		s |= config.NeedDatabase
 	}
+	if n.hooks {
+		s |= config.NeedHooks
+	}
 	if n.daemon {
 		s |= config.NeedAll
 	}

@@ -59,6 +59,9 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 		return err
 	}
 	var receiving sync.WaitGroup
+	if err := s.send(ctx, &receiving); err != nil {
+		return err
+	}
 	if o.receiver != nil {
 		defer o.closeInbox()
 		receiving.Go(func() {

@@ -17,13 +17,14 @@ import (
 // runFlags are the flags of a single run.
 type runFlags struct {
 	once, dryRun, detailed bool
+	muteHooks              bool
 	mode                   string
 	report, findings, ids  string
 	allow                  []string
 }
 
 // onceFlags are those that mean nothing to the daemon.
-var onceFlags = []string{"mode", "dry-run", "report", "findings", "ids", "allow", "detailed-exitcode"}
+var onceFlags = []string{"mode", "dry-run", "report", "findings", "ids", "allow", "detailed-exitcode", "mute-hooks"}
 
 func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -34,6 +35,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.findings, "findings", "", "write every finding to this `FILE`, one JSON object a line, - for standard output")
 	flags.StringVar(&f.ids, "ids", "", "only the users whose ids this `FILE` lists, one a line, - for standard input")
 	flags.StringArrayVar(&f.allow, "allow", nil, "let this run write up to N rows of a kind, past the guard: `KIND=N`, repeatable")
+	flags.BoolVar(&f.muteHooks, "mute-hooks", false, "announce none of the users whom this run inserts to hooks.inserted_url")
 	flags.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 when drift remains")
 }
 
@@ -49,7 +51,7 @@ func (f *runFlags) onlyWithOnce(cmd *cobra.Command) error {
 
 // options reads the flags into what a run is asked for.
 func (f *runFlags) options() (reconcile.Options, error) {
-	o := reconcile.Options{Mode: reconcile.Mode(f.mode), DryRun: f.dryRun}
+	o := reconcile.Options{Mode: reconcile.Mode(f.mode), DryRun: f.dryRun, MuteHooks: f.muteHooks}
 	if o.Mode != reconcile.Full && o.Mode != reconcile.Recent {
 		return o, usage(fmt.Errorf("--mode %q: use full or recent", f.mode))
 	}

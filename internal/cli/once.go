@@ -18,7 +18,7 @@ func (p *Program) once(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	app, err := p.open(ctx, needs{clerk: true, table: true, dryRun: o.DryRun})
+	app, err := p.open(ctx, needs{clerk: true, table: true, dryRun: o.DryRun, hooks: !o.DryRun})
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,10 @@ func (p *Program) once(ctx context.Context, f runFlags) error {
 	r, runErr := app.run(ctx, o)
 	last := r
 	if r.FollowUp && runErr == nil {
-		last, runErr = app.run(ctx, reconcile.Options{OnFinding: o.OnFinding})
+		last, runErr = app.run(ctx, reconcile.Options{OnFinding: o.OnFinding, MuteHooks: o.MuteHooks})
+	}
+	if !o.DryRun {
+		app.announce(ctx)
 	}
 	if f.report != "" {
 		encoder := json.NewEncoder(report)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
+	"github.com/rollcall-sync/rollcall/hooks"
 	"github.com/rollcall-sync/rollcall/reconcile"
 	"github.com/rollcall-sync/rollcall/server"
 )
@@ -20,6 +21,9 @@ type service struct {
 	started time.Time
 	// ensuring is the check on a user's first request; nil: none. Set before anything runs.
 	ensuring *ensuring
+
+	// sender announces inserted users; nil: nobody is. Set before anything runs.
+	sender *hooks.Sender
 
 	opening sync.Mutex // held while something is opened, or looked at again
 
@@ -103,8 +107,11 @@ func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.R
 // found measures how long users waited for their rows, of those who came while
 // this process was there to see it. Whose row went is no longer remembered to have one.
 func (s *service) found(f reconcile.Finding) error {
-	if f.Kind == reconcile.Missing && f.Fixed && f.CreatedAt.After(s.started) {
-		s.metrics.Consistent(time.Since(f.CreatedAt))
+	if f.Kind == reconcile.Missing && f.Fixed {
+		s.wake()
+		if f.CreatedAt.After(s.started) {
+			s.metrics.Consistent(time.Since(f.CreatedAt))
+		}
 	}
 	if f.Kind == reconcile.Orphaned && f.Fixed {
 		s.forget(f.UserID)
@@ -156,6 +163,9 @@ func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOption
 	healer := s.healer
 	s.mu.Unlock()
 	healed, err := healer.Heal(ctx, ids, o)
+	if slices.ContainsFunc(healed, func(h reconcile.Healed) bool { return h.Created }) {
+		s.wake()
+	}
 	var gone []string
 	for _, h := range healed {
 		if !h.Present && !o.DryRun {

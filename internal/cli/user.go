@@ -27,7 +27,7 @@ came, and what the policy would do. Personal data is shown as it is. Nothing is
 changed without --fix, which does what the policy names, now.`,
 		Args: exactly(1, "user needs one user's id (user_...) or e-mail address"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := p.open(cmd.Context(), needs{clerk: true, table: true, dryRun: !fix})
+			a, err := p.open(cmd.Context(), needs{clerk: true, table: true, dryRun: !fix, hooks: fix})
 			if err != nil {
 				return err
 			}
@@ -67,6 +67,9 @@ func (a *app) user(ctx context.Context, query string, fix, asJSON bool) error {
 			return err
 		}
 		fixed = &healed[0]
+		if fixed.Created {
+			a.announce(ctx)
+		}
 	}
 	views := make([]userView, len(people))
 	for i := range people {

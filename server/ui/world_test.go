@@ -17,19 +17,20 @@ import (
 // world is what the dashboard shows in a test: generated, the same each time, and
 // changed by what the dashboard does. The admin API in front of it is the real one.
 type world struct {
-	mu       sync.Mutex
-	now      time.Time
-	findings []reconcile.SeenFinding // by kind and user, as the API gives them
-	runs     []reconcile.RunReport   // the newest first
-	points   []server.Point
-	people   map[string]server.Person
-	letters  []server.DeadLetter // the newest first
-	paused   *server.Paused
-	running  *server.Running
-	queued   []string
-	asked    []string // what the dashboard did
-	change   func(*server.Status)
-	err      error
+	mu            sync.Mutex
+	now           time.Time
+	findings      []reconcile.SeenFinding // by kind and user, as the API gives them
+	runs          []reconcile.RunReport   // the newest first
+	points        []server.Point
+	people        map[string]server.Person
+	letters       []server.DeadLetter   // the newest first
+	announcements []server.Announcement // given up first
+	paused        *server.Paused
+	running       *server.Running
+	queued        []string
+	asked         []string // what the dashboard did
+	change        func(*server.Status)
+	err           error
 }
 
 var _ server.Operator = (*world)(nil)
