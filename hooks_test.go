@@ -33,10 +33,10 @@ type welcome struct {
 	down bool
 	// together is how many messages must be under way before any is answered; then it is 0.
 	together, underWay int
-	met                chan struct{} // closed when they are
-	told map[string]int    // messages by user
-	ids  map[string]string // webhook-id by user
-	news chan struct{}     // closed and replaced with each message
+	met                chan struct{}     // closed when they are
+	told               map[string]int    // messages by user
+	ids                map[string]string // webhook-id by user
+	news               chan struct{}     // closed and replaced with each message
 }
 
 func newWelcome(t *testing.T) *welcome {

@@ -100,6 +100,9 @@ func (d *Daemon) log(r *reconcile.RunReport, again, interrupted bool) {
 		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
 		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
 	}
+	if r.Hooks != nil {
+		fields = append(fields, zap.Int64("announced", r.Hooks.Announced), zap.Int64("muted", r.Hooks.Muted))
+	}
 	if r.TriggeredBy != "" {
 		fields = append(fields, zap.String("triggered_by", r.TriggeredBy))
 	}

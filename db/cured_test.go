@@ -25,6 +25,7 @@ func journalOf(conn *db.Conn) string {
 type cured struct {
 	*testing.T
 	conn  *db.Conn
+	home  *db.Conn // of the state
 	state *db.State
 	table db.Table
 }
@@ -79,7 +80,7 @@ func open(t *testing.T, conn, home *db.Conn) cured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cured{t, conn, state, table}
+	return cured{t, conn, home, state, table}
 }
 
 var run1 = reconcile.Permit{RunID: "run_1"}

@@ -137,7 +137,7 @@ func TestUndoOfADeletionGivesTheWholeRowBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := cured{t, conn, state, table}
+			w := cured{t, conn, conn, state, table}
 			if done, err := table.Delete(t.Context(), run1, []string{"user_a"}, w.read("user_a"), false); err != nil || !done[0].Done {
 				t.Fatalf("%+v, %v", done, err)
 			}

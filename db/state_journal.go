@@ -128,16 +128,17 @@ func (s *State) settle(ctx context.Context, p reconcile.Permit, seqs map[string]
 	if err != nil {
 		return fmt.Errorf("confirm writes: %w", err)
 	}
-	from, columns := "json_to_recordset(CAST(? AS json)) AS r(s bigint, b json, a json)", [3]string{"r.s", "r.b", "r.a"}
+	from, columns, run := "json_to_recordset(CAST(? AS json)) AS r(s bigint, b json, a json)", [3]string{"r.s", "r.b", "r.a"}, "j.run_id"
 	if s.conn.Dialect == SQLite {
 		from, columns = "json_each(?) AS r", [3]string{"r.value ->> 's'", "r.value -> 'b'", "r.value -> 'a'"}
+		run = "+j.run_id" // a plus keeps the planner from the run's whole index for each of the rows
 	}
 	err = s.transaction(ctx, func(tx *gorm.DB) error {
 		if err := s.outbox(tx, p, seqs, done); err != nil {
 			return err
 		}
 		err := tx.Exec("UPDATE "+s.names.journal+" AS j SET confirmed = true, before = "+columns[1]+", after = "+columns[2]+
-			" FROM "+from+" WHERE j.run_id = ? AND j.seq = "+columns[0], string(document), writer(p)).Error
+			" FROM "+from+" WHERE "+run+" = ? AND j.seq = "+columns[0], string(document), writer(p)).Error
 		if err != nil || len(rest) == 0 {
 			return err
 		}

@@ -210,6 +210,7 @@ func (r *run) judgeCompared(ctx context.Context, users []User, comparisons []Com
 	if r.o.IDs != nil {
 		policy.Grace = 0 // asked for by name: however young
 	}
+	r.noteArrivals(users, comparisons)
 	var missing []User
 	now := r.now()
 	for i := range users {

@@ -62,6 +62,7 @@ func (r *run) recent(ctx context.Context) error {
 			return err
 		}
 	}
+	r.accountArrivals(ctx, max(mark, newest))
 	return r.moveWatermark(ctx, max(mark, newest))
 }
 

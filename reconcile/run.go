@@ -25,6 +25,7 @@ type run struct {
 	snapshot           chan struct{} // closed once the census reads, or cannot
 	proven             chan struct{} // closed once this is proven to be the right Clerk
 	comparing, writing atomic.Int64  // nanoseconds
+	arriving           arriving      // its map is guarded by mu
 	outside            *Outside      // for Heal: what guards have to count already; nil in a run
 
 	mu       sync.Mutex // guards what follows, and the report
@@ -120,6 +121,7 @@ func (r *run) full(ctx context.Context) error {
 	if err := r.recordInstance(ctx); err != nil {
 		return err
 	}
+	r.accountArrivals(ctx, seen)
 	return r.moveWatermark(ctx, seen)
 }
 
@@ -223,6 +225,7 @@ func (r *run) begin(ctx context.Context) (context.Context, error) {
 			return ctx, fmt.Errorf("take the lease: %w", err)
 		}
 		ctx = r.keepLease(ctx)
+		r.watchArrivals(ctx)
 	}
 	r.report.Database.Table = r.Table.Name()
 	if r.o.Mode == Recent {

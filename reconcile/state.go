@@ -10,6 +10,7 @@ import (
 // State is Rollcall's own memory of one users table.
 type State interface {
 	Memory
+	Arrivals
 
 	// Acquire takes the lease for ttl, by the database's clock. The error is a
 	// *HeldError while another process holds it, and wraps ErrPaused while paused.
