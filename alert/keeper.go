@@ -144,13 +144,11 @@ func (k *Keeper) Run(ctx context.Context) {
 	if k == nil {
 		return
 	}
-	var senders sync.WaitGroup
+	var others sync.WaitGroup
 	for i := range k.cfg.Targets {
-		senders.Go(func() { k.send(ctx, i) })
+		others.Go(func() { k.send(ctx, i) })
 	}
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	k.look(ctx)
+	others.Go(func() { k.watch(ctx) })
 	for ctx.Err() == nil {
 		var again <-chan time.Time
 		if err := k.note(ctx); err != nil && ctx.Err() == nil {
@@ -161,11 +159,9 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-k.fed:
 		case <-again:
-		case <-tick.C:
-			k.look(ctx)
 		}
 	}
-	senders.Wait()
+	others.Wait()
 	// What was fed last is kept, for whoever runs next to tell.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

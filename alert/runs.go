@@ -110,11 +110,12 @@ func (r Record) looked(run Run, known int64, now time.Time) Record {
 	switch {
 	case next == OK:
 		r.Level = 0
-		if was != OK {
+		if was != OK && !r.Quiet {
 			r.tell(run.Facts, now)
 		}
+		r.Quiet = false
 	case was == OK && known > 0 && !worse(known, run.Left): // the other mode has told it
-		r.Level = max(known, run.Left)
+		r.Level, r.Quiet = known, true
 	case was == OK, was == Drift && worse(r.Level, run.Left):
 		r.Level = run.Left
 		r.tell(run.Facts, now)
@@ -135,7 +136,10 @@ func (r Record) cleared(full Run, now time.Time) Record {
 		r.Left, r.Level, r.DriftSince = 0, 0, time.Time{}
 		if r.state() == Drift {
 			r.turn(OK, full.Finished)
-			r.tell(full.Facts, now)
+			if !r.Quiet {
+				r.tell(full.Facts, now)
+			}
+			r.Quiet = false
 		}
 	case reconcile.Drift:
 		if r.Left > 0 {

@@ -30,6 +30,7 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Webhooks: len(a.cfg.Webhook.SigningSecrets) > 0, Gauges: o.Gauges})
 	a.onResponse = s.metrics.ClerkResponse
 	s.parts = *a
+	s.alerts = s.keeper()
 	defer func() {
 		if !errors.Is(err, daemon.ErrStuck) { // such a run keeps its connections, and close would wait for them
 			last := s.now()
@@ -63,6 +64,7 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 			}
 		})
 	}
+	listeners.Go(func() { s.alerts.Run(ctx) })
 	for _, key := range idle(a.cfg) {
 		a.log.Warn("this version does not act on the key yet", zap.String("key", key))
 	}
@@ -84,8 +86,6 @@ func idle(c *config.Config) (keys []string) {
 	}{
 		{"server.public", c.Server.Public != ""},
 		{"hooks.inserted_url", c.Hooks.InsertedURL != ""},
-		{"alerts.slack_webhook_url", c.Alerts.SlackWebhookURL != ""},
-		{"alerts.webhook_url", c.Alerts.WebhookURL != ""},
 	} {
 		if k.set {
 			keys = append(keys, k.key)
