@@ -50,7 +50,8 @@ type Keeper struct {
 
 	mu    sync.Mutex
 	inbox []input
-	last  map[Topic]time.Time // when this process last probed
+	last  map[Topic]time.Time // when this process last probed, or counted
+	quiet bool                // it counted nothing
 
 	fed  chan struct{}   // holds a token after something came into the inbox
 	news []chan struct{} // the same for each target, after a change to tell
@@ -82,7 +83,7 @@ func New(cfg Config) *Keeper {
 	if cfg.RetryMin <= 0 {
 		cfg.RetryMin = 5 * time.Second
 	}
-	k := &Keeper{cfg: cfg, last: map[Topic]time.Time{}, fed: make(chan struct{}, 1)}
+	k := &Keeper{cfg: cfg, last: map[Topic]time.Time{}, quiet: true, fed: make(chan struct{}, 1)}
 	for range cfg.Targets {
 		k.news = append(k.news, make(chan struct{}, 1))
 	}
@@ -134,7 +135,8 @@ func wake(c chan struct{}) {
 
 // The rhythm of a Keeper.
 const (
-	probeEvery = 30 * time.Second // how often it is looked which probes are due
+	probeEvery = 10 * time.Second // how often it is looked which probes are due
+	countEvery = 30 * time.Second // how often ensure calls are added up
 	pollEvery  = time.Minute      // how often it is looked what another process left behind
 	storeRetry = 5 * time.Second
 )

@@ -165,14 +165,15 @@ func (k *Keeper) mayProbe(ctx context.Context, p Probe) (mine bool) {
 // count adds this process's ensure calls to those of the others, where there are any
 // or were before.
 func (k *Keeper) count(ctx context.Context) {
-	sum := k.calls.sum(time.Now())
+	now := time.Now()
+	sum := k.calls.sum(now)
 	k.mu.Lock()
-	quiet := sum.Calls == 0 && k.last[Ensure].IsZero()
-	if k.last[Ensure] = time.Now(); sum.Calls == 0 {
-		k.last[Ensure] = time.Time{}
+	skip := now.Sub(k.last[Ensure]) < countEvery || sum.Calls == 0 && k.quiet
+	if !skip {
+		k.last[Ensure], k.quiet = now, sum.Calls == 0
 	}
 	k.mu.Unlock()
-	if quiet {
+	if skip {
 		return
 	}
 	err := k.change(ctx, Ensure, func(now time.Time, r Record) Record {

@@ -61,7 +61,7 @@ func (s *service) keeper() *alert.Keeper {
 	cfg := s.parts.alertConfig()
 	cfg.Store, cfg.OnSent = &alertStore{service: s}, s.metrics.AlertSent
 	cfg.Probes = []alert.Probe{
-		{Topic: alert.OutOfReach, Own: true, Every: 20 * time.Second, Read: s.reach},
+		{Topic: alert.OutOfReach, Own: true, Every: 5 * time.Second, Read: s.reach},
 		signUps(func() signUpCounter {
 			if a := s.now(); a.client != nil {
 				return a.client
@@ -82,7 +82,7 @@ func (s *service) reach(ctx context.Context) (alert.Reading, error) {
 	case err == nil:
 		return alert.Reading{State: alert.OK}, nil
 	default:
-		return alert.Reading{State: alert.Firing, Patience: 3, Reason: processName() + ": " + err.Error()}, nil
+		return alert.Reading{State: alert.Firing, Patience: 4, Reason: processName() + ": " + err.Error()}, nil
 	}
 }
 
