@@ -118,7 +118,7 @@ func (s *Sim) Settled(ctx context.Context) error {
 }
 
 // StopWebhooks ends all deliveries, those that wait for their next attempt included.
-// Stop, as Start returned it, does so too.
+// The end of Serve, and stop as Start returned it, do so too.
 func (s *Sim) StopWebhooks() {
 	m := &s.mail
 	m.mu.Lock()
