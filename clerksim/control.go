@@ -102,6 +102,7 @@ func Serve(ctx context.Context, addr string, s *Sim, ready func(url string)) err
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	s.StopWebhooks()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	if err := server.Shutdown(closing); err != nil && !errors.Is(err, context.DeadlineExceeded) {

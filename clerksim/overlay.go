@@ -84,6 +84,7 @@ func (s *Sim) Create(n NewUser) string {
 	s.over.created[p.id] = p
 	i, _ := slices.BinarySearchFunc(s.over.ordered, p, comparePeople)
 	s.over.ordered = slices.Insert(s.over.ordered, i, p)
+	s.happened("user.created", p.id, p.append(nil, false))
 	return p.id
 }
 
@@ -128,6 +129,7 @@ func (s *Sim) Update(id string, c Patch) error {
 		p.emails, p.primaryEmail, p.danglingEmail = c.EmailAddress, 0, false
 	}
 	p.updated = max(s.cfg.Now().UnixMilli(), p.updated+1)
+	s.happened("user.updated", p.id, p.append(nil, false))
 	if i, ok := s.gen.index(id); ok {
 		s.over.patched[i] = &p
 		return nil
@@ -147,6 +149,11 @@ func (s *Sim) Delete(id string) error {
 		return ErrNotFound
 	}
 	s.over.removed[id] = true
+	gone := appendString([]byte(`{"deleted":true,"object":"user","id":`), id)
+	if p.externalID != nil { // absent, never null, as Clerk's schema has it
+		gone = appendString(append(gone, `,"external_id":`...), *p.externalID)
+	}
+	s.happened("user.deleted", id, append(gone, '}'))
 	if i, ok := s.gen.index(id); ok {
 		s.over.deleted[i] = true
 		return nil

@@ -60,6 +60,7 @@ type Sim struct {
 
 	counters counters
 	window   rateWindow
+	mail     mail
 }
 
 // New makes an instance.
@@ -70,7 +71,7 @@ func New(cfg Config) *Sim {
 	if cfg.InstanceID == "" {
 		cfg.InstanceID = fmt.Sprintf("ins_%s", base62(mix(cfg.Seed^0x1257), 11)+base62(mix(cfg.Seed+7), 11))
 	}
-	return &Sim{cfg: cfg, gen: newGenerator(cfg.Users, cfg.Seed), over: newOverlay(), counters: newCounters()}
+	return &Sim{cfg: cfg, gen: newGenerator(cfg.Users, cfg.Seed), over: newOverlay(), counters: newCounters(), mail: newMail()}
 }
 
 // Handler serves the API below /v1.

@@ -2,12 +2,16 @@ package db_test
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
@@ -184,5 +188,19 @@ func TestMigrateWithoutPrivileges(t *testing.T) {
 		state.RecordFindings(t.Context(), "run1", []reconcile.Finding{{Kind: reconcile.Missing, UserID: "user_1"}}),
 		state.ResolveFindings(t.Context(), "run2"), state.Release(t.Context(), permit)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMigrateRiver holds what our migrations make against what River's own migrator wants.
+func TestMigrateRiver(t *testing.T) {
+	t.Parallel()
+	conn := migrated(t, pgtest.DB(t))
+	migrator, err := rivermigrate.New(riverpgxv5.New(conn.Pool), &rivermigrate.Config{Schema: "rollcall", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := migrator.Validate(t.Context(), nil)
+	if err != nil || !result.OK {
+		t.Errorf("River says %+v, %v: a new version of its tables needs a migration of ours with the line --river", result, err)
 	}
 }

@@ -226,7 +226,7 @@ func TestPaths(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
 	for _, path := range []string{"/ui/../index.html", "/ui/%2e%2e/index.html", "/ui/..%2f..%2fetc%2fpasswd", "/ui//etc/passwd", "/ui/", "/ui/fonts", "/ui/fonts/",
-		"/ui/none.js", "/api", "/api/", "/api/webhooks/dead", "/.env", "/debug/pprof/", "/api/users/user_1/../../../x", "/api/runs/..%2f..%2fstatus/x", "/ui/%00", "//evil.example/"} {
+		"/ui/none.js", "/api", "/api/", "/api/webhooks", "/api/webhooks/dead/x/replay", "/.env", "/debug/pprof/", "/api/users/user_1/../../../x", "/api/runs/..%2f..%2fstatus/x", "/ui/%00", "//evil.example/"} {
 		a := s.ask("GET", path, "", as(adminToken))
 		location := a.header.Get("Location")
 		if a.status == 200 || a.status >= 500 || strings.HasPrefix(location, "//") || strings.Contains(location, "evil.example/") && !strings.HasPrefix(location, "/") {

@@ -28,7 +28,9 @@ type Status struct {
 	Role       Role                     `json:"role"`
 	ClerkUsers int64                    `json:"clerk_users"`
 	Rows       int64                    `json:"rows"`
-	Alerts     Alerts                   `json:"alerts"`
+	// Dead counts the dead letters of the webhook receiver.
+	Dead   int64  `json:"dead_letters"`
+	Alerts Alerts `json:"alerts"`
 }
 
 // Alerts tell what was told to whom. Without a target nothing is watched.

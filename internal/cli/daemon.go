@@ -25,6 +25,9 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkReceiver(a.cfg); err != nil {
+		return err
+	}
 	s := &service{started: time.Now()}
 	o := &operator{service: s}
 	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Webhooks: len(a.cfg.Webhook.SigningSecrets) > 0, Gauges: o.Gauges})
@@ -53,6 +56,18 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	o.daemon = d
+	if err := o.receive(ctx); err != nil {
+		return err
+	}
+	var receiving sync.WaitGroup
+	if o.receiver != nil {
+		defer o.closeInbox()
+		receiving.Go(func() {
+			if err := o.receiver.Run(ctx); err != nil {
+				a.log.Warn("webhook", zap.Error(err))
+			}
+		})
+	}
 	var listeners sync.WaitGroup
 	for _, l := range a.listeners(ctx, o) {
 		listeners.Go(func() {
@@ -72,6 +87,7 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	err = d.Run(ctx)
 	cancel(nil)
 	listeners.Wait()
+	receiving.Wait()
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -84,7 +100,6 @@ func idle(c *config.Config) (keys []string) {
 		key string
 		set bool
 	}{
-		{"server.public", c.Server.Public != ""},
 		{"hooks.inserted_url", c.Hooks.InsertedURL != ""},
 	} {
 		if k.set {
@@ -118,6 +133,10 @@ func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
 }
 
 // publicRoutes are the endpoints that face the internet, by their patterns.
-func (a *app) publicRoutes(_ context.Context, _ *operator) map[string]http.Handler {
-	return map[string]http.Handler{}
+func (a *app) publicRoutes(_ context.Context, o *operator) map[string]http.Handler {
+	routes := map[string]http.Handler{}
+	if o.receiver != nil {
+		routes["POST /api/webhooks/clerk"] = o.receiver
+	}
+	return routes
 }

@@ -23,6 +23,7 @@ type world struct {
 	runs     []reconcile.RunReport   // the newest first
 	points   []server.Point
 	people   map[string]server.Person
+	letters  []server.DeadLetter // the newest first
 	paused   *server.Paused
 	running  *server.Running
 	queued   []string
@@ -62,6 +63,7 @@ func newWorld(n int) *world {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.UserID, b.UserID))
 	})
 	w.history(n)
+	w.letters = lettersOf(min(n, 240), w.now)
 	return w
 }
 
@@ -205,6 +207,7 @@ func (w *world) Status(context.Context) (server.Status, error) {
 	for _, k := range reconcile.Kinds {
 		s.Drift[k] = 0
 	}
+	s.Dead = int64(len(w.letters))
 	for _, f := range w.findings {
 		s.Drift[f.Kind]++
 	}
