@@ -68,6 +68,12 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 			}
 		})
 	}
+	if a.cfg.Server.Public != "" {
+		if s.ensuring, err = o.newEnsuring(); err != nil {
+			return err
+		}
+		defer s.ensuring.close(a.log)
+	}
 	var listeners sync.WaitGroup
 	for _, l := range a.listeners(ctx, o) {
 		listeners.Go(func() {
@@ -134,7 +140,7 @@ func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
 
 // publicRoutes are the endpoints that face the internet, by their patterns.
 func (a *app) publicRoutes(_ context.Context, o *operator) map[string]http.Handler {
-	routes := map[string]http.Handler{}
+	routes := map[string]http.Handler{"/api/ensure": o.ensuring.endpoint} // it sees to the methods itself
 	if o.receiver != nil {
 		routes["POST /api/webhooks/clerk"] = o.receiver
 	}
