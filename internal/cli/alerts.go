@@ -40,6 +40,9 @@ func (a *app) keeper() *alert.Keeper {
 		cfg.Store = a.state
 	}
 	cfg.Probes = []alert.Probe{signUps(func() signUpCounter { return a.client })}
+	if receives(a.cfg) {
+		cfg.Probes = append(cfg.Probes, deadLetters(func() *db.State { return a.state }))
+	}
 	return alert.New(cfg)
 }
 
@@ -69,7 +72,26 @@ func (s *service) keeper() *alert.Keeper {
 			return nil
 		}),
 	}
+	if receives(s.parts.cfg) {
+		cfg.Probes = append(cfg.Probes, deadLetters(func() *db.State { return s.now().state }))
+	}
 	return alert.New(cfg)
+}
+
+// deadLetters counts the webhook events that could not be processed.
+func deadLetters(state func() *db.State) alert.Probe {
+	return alert.Probe{Topic: alert.DeadLetters, Every: 20 * time.Second, Read: func(ctx context.Context) (alert.Reading, error) {
+		s := state()
+		if s == nil {
+			return alert.Reading{}, fmt.Errorf("count dead letters: %w: the state is not open yet", reconcile.ErrUnavailable)
+		}
+		n, err := s.CountDead(ctx)
+		r := alert.Reading{State: alert.OK, Level: n, Numbers: map[string]int64{"dead": n}}
+		if n > 0 {
+			r.State = alert.Firing
+		}
+		return r, err
+	}}
 }
 
 // reach looks whether a run could begin. Every process sees that for itself: the state
