@@ -21,7 +21,7 @@ const (
 // of whom has signed up again and another row holds the address.
 func (d *demo) damage(ctx context.Context) error {
 	var users []reconcile.User
-	err := d.client.List(ctx, func(_ context.Context, page []reconcile.User) error {
+	err := d.app.client.List(ctx, func(_ context.Context, page []reconcile.User) error {
 		users = append(users, page...)
 		return nil
 	})
@@ -37,11 +37,11 @@ func (d *demo) damage(ctx context.Context) error {
 		}
 	}
 	for start := 0; start < len(rows); start += 500 {
-		if _, err := d.engine.Table.Insert(ctx, reconcile.Permit{}, rows[start:min(start+500, len(rows))]); err != nil {
+		if _, err := d.app.table.Insert(ctx, reconcile.Permit{}, rows[start:min(start+500, len(rows))]); err != nil {
 			return err
 		}
 	}
-	tx, err := d.conn.SQL.BeginTx(ctx, nil)
+	tx, err := d.app.conns[0].SQL.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (d *demo) damage(ctx context.Context) error {
 		}
 	}
 	conflicts := per(conflictPerMille)
-	email := slices.IndexFunc(d.mapping.Attributes(), func(a reconcile.Attribute) bool { return a.String() == "primary_email_address" })
+	email := slices.IndexFunc(d.app.table.Mapping().Attributes(), func(a reconcile.Attribute) bool { return a.String() == "primary_email_address" })
 	for i, u := range users {
 		switch {
 		case stale[i]:
