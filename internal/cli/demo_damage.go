@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -36,8 +37,14 @@ func (d *demo) damage(ctx context.Context) error {
 			rows = append(rows, u)
 		}
 	}
+	own := d.app.tableConfig()
+	own.State = nil // the app writes these, and Rollcall knows nothing of it
+	table, err := db.OpenTable(ctx, d.app.conns[0], own)
+	if err != nil {
+		return err
+	}
 	for start := 0; start < len(rows); start += 500 {
-		if _, err := d.app.table.Insert(ctx, reconcile.Permit{}, rows[start:min(start+500, len(rows))]); err != nil {
+		if _, err := table.Insert(ctx, reconcile.Permit{}, rows[start:min(start+500, len(rows))]); err != nil {
 			return err
 		}
 	}
