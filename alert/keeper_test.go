@@ -254,10 +254,10 @@ func TestStoreOutOfReach(t *testing.T) {
 		store, slack := &unsteady{}, &receiver{name: "slack"}
 		k, stop := start(t, alert.Config{Targets: []alert.Target{slack}, Store: store, Probes: []alert.Probe{
 			{Topic: alert.OutOfReach, Own: true, Every: 20 * time.Second, Read: func(context.Context) (alert.Reading, error) {
-				if store.err() != nil {
-					return alert.Reading{State: alert.Firing, Patience: 3}, nil
+				if err := store.err(); err == nil {
+					return alert.Reading{State: alert.OK}, nil
 				}
-				return alert.Reading{State: alert.OK}, nil
+				return alert.Reading{State: alert.Firing, Patience: 3}, nil
 			}}}})
 		store.set(true)
 		for range 3 {

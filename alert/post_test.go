@@ -25,14 +25,20 @@ func TestAnswers(t *testing.T) {
 		final  bool
 		after  time.Duration
 	}{
-		"accepted":           {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }, "", true, false, 0},
-		"accepted with 204":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", true, false, 0},
-		"no such webhook":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no_service", 404) }, "answered 404 Not Found no_service", false, true, 0},
-		"it tells the URL":   {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no "+r.URL.String(), 403) }, "answered 403 Forbidden no [redacted]", false, true, 0},
-		"it tells the token": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "averysecrettoken anothersecret", 410) }, "answered 410 Gone [redacted] [redacted]", false, true, 0},
-		"redirected":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, "answered 307", false, true, 0},
-		"out of order":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "answered 502", false, false, 0},
-		"too many":           {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "42"); w.WriteHeader(429) }, "answered 429", false, false, 42 * time.Second},
+		"accepted":          {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }, "", true, false, 0},
+		"accepted with 204": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", true, false, 0},
+		"no such webhook":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no_service", http.StatusNotFound) }, "answered 404 Not Found no_service", false, true, 0},
+		"it tells the URL": {func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "no "+r.URL.String(), http.StatusForbidden)
+		}, "answered 403 Forbidden no [redacted]", false, true, 0},
+		"it tells the token": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "averysecrettoken anothersecret", http.StatusGone)
+		}, "answered 410 Gone [redacted] [redacted]", false, true, 0},
+		"redirected": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, "answered 307", false, true, 0},
+		"out of order": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "answered 502", false, false, 0},
+		"too many":     {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "42"); w.WriteHeader(429) }, "answered 429", false, false, 42 * time.Second},
 		"too many, for ever": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "9999999")
 			w.WriteHeader(429)

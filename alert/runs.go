@@ -91,11 +91,8 @@ func (r Record) after(run Run, known int64, now time.Time) Record {
 // looked is after for a run that could look at everything it meant to.
 func (r Record) looked(run Run, known int64, now time.Time) Record {
 	was := r.state()
-	switch {
-	case run.Mode == reconcile.Full:
+	if r.Left = max(r.Left, run.Left); run.Mode == reconcile.Full {
 		r.Left = run.Left
-	default:
-		r.Left = max(r.Left, run.Left)
 	}
 	if r.Left > 0 && r.DriftSince.IsZero() {
 		r.DriftSince = run.Started

@@ -126,10 +126,9 @@ func (d *demo) happens(ctx context.Context, n int, line func(string, ...any)) er
 	switch {
 	case n%5 == 2:
 		name := fmt.Sprintf("Renamed %d", n)
-		if d.sim.Update(one, clerksim.Patch{FirstName: &name}) != nil {
-			return nil // the user is gone by now
+		if err := d.sim.Update(one, clerksim.Patch{FirstName: &name}); err == nil { // or the user is gone by now
+			line("change     %s: webhook LOST", one)
 		}
-		line("change     %s: webhook LOST", one)
 		return nil
 	case n%5 == 3:
 		line("the app    a careless script changes the row of %s", one)
@@ -138,11 +137,10 @@ func (d *demo) happens(ctx context.Context, n int, line func(string, ...any)) er
 		line("the app    a careless script deletes the row of %s", one)
 		return d.exec(ctx, "DELETE FROM users WHERE clerk_id = ?", one)
 	case n%11 == 6:
-		if d.sim.Delete(one) != nil {
-			return nil
+		if err := d.sim.Delete(one); err == nil {
+			d.gone = append(d.gone, one)
+			line("deletion   %s: webhook LOST", one)
 		}
-		d.gone = append(d.gone, one)
-		line("deletion   %s: webhook LOST", one)
 		return nil
 	case n%23 == 22 && len(d.gone) > 0:
 		line("support    removes %d rows of users who are gone", len(d.gone))
