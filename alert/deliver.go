@@ -36,7 +36,7 @@ type Told struct {
 // target could be told is not told.
 func (r *Record) due(target string) (at time.Time, ok bool) {
 	t := r.Told[target]
-	if r.Seq <= t.Seq || r.state() == OK && (t.State == "" || t.State == OK) {
+	if r.Seq <= t.Seq || r.shown() == OK && (t.State == "" || t.State == OK) {
 		return time.Time{}, false
 	}
 	at = t.Next

@@ -50,7 +50,8 @@ type Keeper struct {
 
 	mu    sync.Mutex
 	inbox []input
-	last  map[Topic]time.Time // when this process last probed
+	last  map[Topic]time.Time // when this process last probed, or counted
+	quiet bool                // it counted nothing
 
 	fed  chan struct{}   // holds a token after something came into the inbox
 	news []chan struct{} // the same for each target, after a change to tell
@@ -82,7 +83,7 @@ func New(cfg Config) *Keeper {
 	if cfg.RetryMin <= 0 {
 		cfg.RetryMin = 5 * time.Second
 	}
-	k := &Keeper{cfg: cfg, last: map[Topic]time.Time{}, fed: make(chan struct{}, 1)}
+	k := &Keeper{cfg: cfg, last: map[Topic]time.Time{}, quiet: true, fed: make(chan struct{}, 1)}
 	for range cfg.Targets {
 		k.news = append(k.news, make(chan struct{}, 1))
 	}
@@ -134,7 +135,8 @@ func wake(c chan struct{}) {
 
 // The rhythm of a Keeper.
 const (
-	probeEvery = 30 * time.Second // how often it is looked which probes are due
+	probeEvery = 10 * time.Second // how often it is looked which probes are due
+	countEvery = 30 * time.Second // how often ensure calls are added up
 	pollEvery  = time.Minute      // how often it is looked what another process left behind
 	storeRetry = 5 * time.Second
 )
@@ -144,13 +146,11 @@ func (k *Keeper) Run(ctx context.Context) {
 	if k == nil {
 		return
 	}
-	var senders sync.WaitGroup
+	var others sync.WaitGroup
 	for i := range k.cfg.Targets {
-		senders.Go(func() { k.send(ctx, i) })
+		others.Go(func() { k.send(ctx, i) })
 	}
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	k.look(ctx)
+	others.Go(func() { k.watch(ctx) })
 	for ctx.Err() == nil {
 		var again <-chan time.Time
 		if err := k.note(ctx); err != nil && ctx.Err() == nil {
@@ -161,11 +161,9 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-k.fed:
 		case <-again:
-		case <-tick.C:
-			k.look(ctx)
 		}
 	}
-	senders.Wait()
+	others.Wait()
 	// What was fed last is kept, for whoever runs next to tell.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

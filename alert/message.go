@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
@@ -33,7 +34,7 @@ type Message struct {
 
 // message is what a target has to be told of a record.
 func message(table string, t Topic, r *Record, target string) Message {
-	m := Message{At: r.Changed, Table: table, Topic: t, State: r.state(), Previous: r.Told[target].State, Severity: severity(t, r.state()),
+	m := Message{At: r.Changed, Table: table, Topic: t, State: r.shown(), Previous: r.Told[target].State, Severity: severity(t, r.shown()),
 		Since: r.Since, Facts: r.Facts, seq: r.Seq}
 	if m.Previous == "" {
 		m.Previous = OK
@@ -183,7 +184,7 @@ func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // clip makes one line of a text, of at most n bytes.
 func clip(s string, n int) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	if len(s) <= n {
 		return s
 	}

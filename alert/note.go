@@ -10,31 +10,39 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
-// note brings what was fed into the store, in its order. What an error kept out stays.
+// note brings what was fed into the store, in its order. What an error kept out stays,
+// with all that follows it, but for what this process keeps for itself.
 func (k *Keeper) note(ctx context.Context) error {
-	for {
-		k.mu.Lock()
-		if len(k.inbox) == 0 {
-			k.mu.Unlock()
-			return nil
+	k.mu.Lock()
+	inputs := k.inbox
+	k.inbox = nil
+	k.mu.Unlock()
+	var failed error
+	var left []input
+	for _, next := range inputs {
+		own := next.reading != nil && k.store(next.reading.Topic) == Store(&k.own)
+		if failed != nil && !own {
+			left = append(left, next)
+			continue
 		}
-		next := k.inbox[0]
-		k.inbox = k.inbox[1:]
-		k.mu.Unlock()
-		var err error
-		switch {
-		case next.run != nil:
-			err = k.noteRun(ctx, *next.run)
-		default:
-			err = k.noteReading(ctx, *next.reading)
-		}
-		if err != nil {
-			k.mu.Lock()
-			k.inbox = append([]input{next}, k.inbox...)
-			k.mu.Unlock()
-			return err
+		if err := k.noteOne(ctx, next); err != nil {
+			failed = err
+			left = append(left, next)
 		}
 	}
+	if len(left) > 0 {
+		k.mu.Lock()
+		k.inbox = append(left, k.inbox...)
+		k.mu.Unlock()
+	}
+	return failed
+}
+
+func (k *Keeper) noteOne(ctx context.Context, i input) error {
+	if i.run != nil {
+		return k.noteRun(ctx, *i.run)
+	}
+	return k.noteReading(ctx, *i.reading)
 }
 
 // noteRun changes the record of the run's mode, and that of recent runs after a full one.
@@ -91,6 +99,20 @@ func (k *Keeper) store(t Topic) Store {
 	return k.cfg.Store
 }
 
+// watch looks from time to time, until ctx ends.
+func (k *Keeper) watch(ctx context.Context) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		k.look(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // look makes the probes that are due, and counts the calls.
 func (k *Keeper) look(ctx context.Context) {
 	for _, p := range k.cfg.Probes {
@@ -129,9 +151,7 @@ func (k *Keeper) mayProbe(ctx context.Context, p Probe) (mine bool) {
 		return r
 	})
 	if err != nil {
-		if ctx.Err() == nil {
-			k.cfg.Logger.Warn("ask whether to look at what alerts are about", zap.String("topic", string(p.Topic)), zap.Error(err))
-		}
+		k.cfg.Logger.Debug("ask whether to look at what alerts are about", zap.String("topic", string(p.Topic)), zap.Error(err))
 		return false
 	}
 	if mine {
@@ -145,14 +165,15 @@ func (k *Keeper) mayProbe(ctx context.Context, p Probe) (mine bool) {
 // count adds this process's ensure calls to those of the others, where there are any
 // or were before.
 func (k *Keeper) count(ctx context.Context) {
-	sum := k.calls.sum(time.Now())
+	now := time.Now()
+	sum := k.calls.sum(now)
 	k.mu.Lock()
-	quiet := sum.Calls == 0 && k.last[Ensure].IsZero()
-	if k.last[Ensure] = time.Now(); sum.Calls == 0 {
-		k.last[Ensure] = time.Time{}
+	skip := now.Sub(k.last[Ensure]) < countEvery || sum.Calls == 0 && k.quiet
+	if !skip {
+		k.last[Ensure], k.quiet = now, sum.Calls == 0
 	}
 	k.mu.Unlock()
-	if quiet {
+	if skip {
 		return
 	}
 	err := k.change(ctx, Ensure, func(now time.Time, r Record) Record {

@@ -25,6 +25,8 @@ type Record struct {
 	// what is much worse is told again.
 	Level int64 `json:"level,omitempty"`
 
+	// Quiet says that the state is not told here, because another topic has told it.
+	Quiet bool `json:"quiet,omitempty"`
 	// Seq counts the changes that are worth telling; Changed and Facts are of the last.
 	Seq     int64     `json:"seq,omitempty"`
 	Changed time.Time `json:"changed,omitzero"`
@@ -58,6 +60,14 @@ func (r *Record) state() State {
 	return r.State
 }
 
+// shown is the state as targets see it.
+func (r *Record) shown() State {
+	if r.Quiet {
+		return OK
+	}
+	return r.state()
+}
+
 // turn brings the record into a state. Whether that is told, the caller says.
 func (r *Record) turn(s State, since time.Time) {
 	if r.state() == s {
@@ -69,7 +79,7 @@ func (r *Record) turn(s State, since time.Time) {
 // tell makes the state something that targets have to hear.
 func (r *Record) tell(f Facts, now time.Time) {
 	f.Wrong, f.WrongSince = r.Wrong, r.WrongSince
-	r.Facts = f
+	r.Facts, r.Quiet = f, false
 	r.Seq++
 	r.Changed = now
 }

@@ -91,11 +91,8 @@ func (r Record) after(run Run, known int64, now time.Time) Record {
 // looked is after for a run that could look at everything it meant to.
 func (r Record) looked(run Run, known int64, now time.Time) Record {
 	was := r.state()
-	switch {
-	case run.Mode == reconcile.Full:
+	if r.Left = max(r.Left, run.Left); run.Mode == reconcile.Full {
 		r.Left = run.Left
-	default:
-		r.Left = max(r.Left, run.Left)
 	}
 	if r.Left > 0 && r.DriftSince.IsZero() {
 		r.DriftSince = run.Started
@@ -110,11 +107,12 @@ func (r Record) looked(run Run, known int64, now time.Time) Record {
 	switch {
 	case next == OK:
 		r.Level = 0
-		if was != OK {
+		if was != OK && !r.Quiet {
 			r.tell(run.Facts, now)
 		}
+		r.Quiet = false
 	case was == OK && known > 0 && !worse(known, run.Left): // the other mode has told it
-		r.Level = max(known, run.Left)
+		r.Level, r.Quiet = known, true
 	case was == OK, was == Drift && worse(r.Level, run.Left):
 		r.Level = run.Left
 		r.tell(run.Facts, now)
@@ -135,7 +133,10 @@ func (r Record) cleared(full Run, now time.Time) Record {
 		r.Left, r.Level, r.DriftSince = 0, 0, time.Time{}
 		if r.state() == Drift {
 			r.turn(OK, full.Finished)
-			r.tell(full.Facts, now)
+			if !r.Quiet {
+				r.tell(full.Facts, now)
+			}
+			r.Quiet = false
 		}
 	case reconcile.Drift:
 		if r.Left > 0 {

@@ -30,10 +30,8 @@ func (k *Keeper) sendDue(ctx context.Context, i int) (wait time.Duration, left b
 	for _, s := range []Store{k.cfg.Store, &k.own} {
 		now, documents, err := s.Alerts(ctx)
 		if err != nil {
-			if ctx.Err() == nil {
-				k.cfg.Logger.Warn("look which alerts are to be sent", zap.Error(err))
-			}
-			wait, left = storeRetry, true
+			k.cfg.Logger.Debug("look which alerts are to be sent", zap.Error(err)) // whatever comes in next says it louder
+			left = true
 			continue
 		}
 		for _, topic := range sorted(documents) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,24 +18,15 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
-// steps is how many migrations there are.
-func steps(t *testing.T) int {
-	t.Helper()
-	files, err := os.ReadDir("migrations/postgres")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(files)
-}
-
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, url string) {
 		conn := openState(t, url)
-		if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != steps(t) {
+		all := migrationNames(t)
+		if names, err := db.Pending(t.Context(), conn); err != nil || !slices.Equal(names, all) {
 			t.Fatalf("pending: %v, %v", names, err)
 		}
-		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != steps(t) || names[0] != "0001_state" || names[1] != "0002_journal" {
+		if names, err := db.Migrate(t.Context(), conn); err != nil || !slices.Equal(names, all) {
 			t.Fatalf("applied: %v, %v", names, err)
 		}
 		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 0 {
@@ -43,6 +36,26 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("still pending: %v, %v", names, err)
 		}
 	})
+}
+
+// migrationNames are those of the files, which both kinds of database have.
+func migrationNames(t *testing.T) (names []string) {
+	t.Helper()
+	for _, folder := range []string{"postgres", "sqlite"} {
+		files, err := os.ReadDir(filepath.Join("migrations", folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of []string
+		for _, f := range files {
+			of = append(of, strings.TrimSuffix(f.Name(), ".sql"))
+		}
+		if names != nil && !slices.Equal(names, of) {
+			t.Fatalf("PostgreSQL has %v, SQLite %v", names, of)
+		}
+		names = of
+	}
+	return names
 }
 
 func TestMigrateOnceForAll(t *testing.T) {
@@ -64,8 +77,8 @@ func TestMigrateOnceForAll(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if applied != steps(t) {
-			t.Errorf("%d migrations were applied, want %d", applied, steps(t))
+		if want := len(migrationNames(t)); applied != want {
+			t.Errorf("%d migrations were applied, want %d", applied, want)
 		}
 	})
 }

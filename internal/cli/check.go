@@ -33,9 +33,6 @@ func (p *Program) check(ctx context.Context, asJSON bool) error {
 	c := &checker{app: a}
 	c.database(ctx)
 	c.clerk(ctx)
-	for _, key := range idle(c.cfg) {
-		c.add("warn", key, "is set, and this version does not act on it yet", "leave it out")
-	}
 	if err := c.print(asJSON); err != nil {
 		return err
 	}

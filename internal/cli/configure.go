@@ -50,6 +50,9 @@ func (n needs) sections() config.Need {
 	if n.hooks {
 		s |= config.NeedHooks
 	}
+	if n.alerts {
+		s |= config.NeedAlerts
+	}
 	if n.daemon {
 		s |= config.NeedAll
 	}

@@ -51,8 +51,20 @@ func (o *operator) newEnsuring() (*ensuring, error) {
 	}
 	e.endpoint, err = endpoint.New(endpoint.Config{Ensurer: e.Ensurer, Keys: o.signingKeys, KeyColumn: a.cfg.Database.Mapping.Key,
 		Issuer: a.cfg.Ensure.Issuer, AuthorizedParties: a.cfg.Ensure.AuthorizedParties, CORSOrigins: a.cfg.Ensure.CORSOrigins,
-		Observe: o.metrics.Ensured, Log: log})
+		Observe: o.ensured, Log: log})
 	return e, err
+}
+
+// ensured counts a call. Those of people who had no right to it, and those that are
+// held back on purpose, say nothing about how well it works.
+func (s *service) ensured(result string) {
+	s.metrics.Ensured(result)
+	switch result {
+	case "present", "present_cached", "created":
+		s.alerts.EnsureEnded(false)
+	case ensure.Code(ensure.ErrUnavailable), ensure.Code(ensure.ErrConflict), ensure.Code(ensure.ErrRejected):
+		s.alerts.EnsureEnded(true)
+	}
 }
 
 // close waits for what is under way.

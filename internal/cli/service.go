@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/alert"
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/hooks"
@@ -18,7 +19,10 @@ import (
 type service struct {
 	watch   watch
 	metrics *server.Metrics
+	alerts  *alert.Keeper
 	started time.Time
+	// onRun is told how a run ended; nil: nobody is.
+	onRun func(*reconcile.RunReport)
 	// ensuring is the check on a user's first request; nil: none. Set before anything runs.
 	ensuring *ensuring
 
@@ -100,6 +104,12 @@ func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.R
 	r, err := a.engine().Run(ctx, reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By,
 		OnProgress: s.watch.update, OnFinding: s.found})
 	s.metrics.RunEnded(r)
+	if ctx.Err() == nil { // a run that was told to stop is no news
+		s.alerts.RunEnded(r)
+	}
+	if s.onRun != nil {
+		s.onRun(r)
+	}
 	a.forget(ctx, r)
 	return r, err
 }
