@@ -131,7 +131,7 @@ func TestDeliveries(t *testing.T) {
 		{"a signature of another version beside ours", delivery{body: goodBody, change: func(r *http.Request) {
 			r.Header.Set("svix-signature", "v1a,AAAA "+r.Header.Get("svix-signature"))
 		}}, 200, "user.created stored", true},
-		{"almost five minutes old", delivery{body: goodBody, at: now.Add(-290 * time.Second)}, 200, "user.created stored", true},
+		{"three minutes old", delivery{body: goodBody, at: now.Add(-200 * time.Second)}, 200, "user.created stored", true},
 		{"a type that is not kept", delivery{body: `{"type":"session.created","data":{"id":7}}`}, 200, "other ignored", false},
 		{"a type that nobody knows", delivery{body: `{"type":"user.teleported","data":[]}`}, 200, "other ignored", false},
 		{"no JSON", delivery{body: `hello`}, 200, "other stored", true},
@@ -230,36 +230,37 @@ func TestSecretsAreChecked(t *testing.T) {
 }
 
 // FuzzHandler sends whatever it likes. Only what was signed by one of the secrets, within the
-// time, may be kept; and nothing may be answered with a 5xx while the shelf is well.
+// time, may be kept; and nothing may be answered with a 5xx while the shelf is well. The time is
+// given as an age, so that an input does the same whenever it is tried.
 func FuzzHandler(f *testing.F) {
-	now := strconv.FormatInt(time.Now().Unix(), 10)
-	f.Add("msg_1", now, "v1,x", goodBody, true)
-	f.Add("msg_1", now, "", `{"type":"user.deleted","data":{"id":"user_1"}}`, true)
-	f.Add("", "", "", "", false)
-	f.Add("msg_\x00", "9999999999999999999", "v1,,v2 v1", "{\"type\":\"\xff\"}", true)
-	f.Add("msg_1.5", "-1", "v1,a v1,b", `{"type":"user.created","data":{"id":{}},"timestamp":1e400}`, true)
-	f.Fuzz(func(t *testing.T, id, at, signature, body string, sign bool) {
+	f.Add("msg_1", int64(0), "v1,x", goodBody, true)
+	f.Add("msg_1", int64(-200), "", `{"type":"user.deleted","data":{"id":"user_1"}}`, true)
+	f.Add("", int64(400), "", "", false)
+	f.Add("msg_\x00", int64(1)<<62, "v1,,v2 v1", "{\"type\":\"\xff\"}", true)
+	f.Add("msg_1.5", int64(100), "v1,a v1,b", `{"type":"user.created","data":{"id":{}},"timestamp":1e400}`, true)
+	f.Fuzz(func(t *testing.T, id string, age int64, signature, body string, sign bool) {
+		if len(body) > 16<<10 {
+			t.Skip("the limit has a test of its own, and long inputs cost the fuzzer its time")
+		}
 		d := newDesk(t)
-		r := httptest.NewRequest(http.MethodPost, "/api/webhooks/clerk", strings.NewReader(body))
-		seconds, err := strconv.ParseInt(at, 10, 64)
-		signed := sign && err == nil
-		if signed {
+		at := time.Unix(time.Now().Unix()-age, 0)
+		if sign {
 			wh, _ := standardwebhooks.NewWebhook(secretB)
-			good, err := wh.Sign(id, time.Unix(seconds, 0), []byte(body))
+			good, err := wh.Sign(id, at, []byte(body))
 			if err != nil {
 				t.Fatal(err)
 			}
 			signature += " " + good
 		}
-		r.Header["Svix-Id"], r.Header["Svix-Timestamp"], r.Header["Svix-Signature"] = []string{id}, []string{at}, []string{signature}
+		r := httptest.NewRequest(http.MethodPost, "/api/webhooks/clerk", strings.NewReader(body))
+		r.Header["Svix-Id"], r.Header["Svix-Timestamp"], r.Header["Svix-Signature"] = []string{id}, []string{strconv.FormatInt(at.Unix(), 10)}, []string{signature}
 		w := httptest.NewRecorder()
 		d.ServeHTTP(w, r)
 		if w.Code >= 500 || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("status %d: %s", w.Code, w.Body)
 		}
-		fresh := err == nil && time.Since(time.Unix(seconds, 0)).Abs() <= 5*time.Minute+time.Second
-		if w.Code < 300 && !(signed && fresh) {
-			t.Errorf("accepted: id %q, time %q, signature %q", id, at, signature)
+		if w.Code < 300 && (!sign || age > 301 || age < -301) {
+			t.Errorf("accepted: id %q, age %d, signature %q", id, age, signature)
 		}
 		for _, e := range d.shelf.events {
 			if string(e.Payload) != body || !printable(e.ID) || len(e.ID) > maxID || !printable(e.InstanceID) {
