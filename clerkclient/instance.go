@@ -13,7 +13,7 @@ import (
 // Count implements reconcile.Source.
 func (c *Client) Count(ctx context.Context) (int64, error) {
 	var n int64
-	err := c.get(ctx, "/users/count", nil, func(body []byte) (err error) {
+	err := c.get(ctx, "/users/count", func(body []byte) (err error) {
 		n, err = decodeCount(body)
 		return err
 	})
@@ -54,7 +54,7 @@ func (c *Client) Instance(ctx context.Context) (reconcile.Instance, error) {
 		ID          string `json:"id"`
 		Environment string `json:"environment_type"`
 	}
-	err := c.get(ctx, "/instance", nil, func(body []byte) error {
+	err := c.get(ctx, "/instance", func(body []byte) error {
 		if json.Unmarshal(body, &sent) != nil {
 			return errors.New("no object with an id")
 		}
