@@ -114,6 +114,11 @@ func TestEnsure(t *testing.T) {
 		}
 	}
 	d.signal(0, syscall.SIGTERM)
+	for _, line := range d.lines {
+		if text := fmt.Sprint(line); strings.Contains(text, "late@example.com") || strings.Contains(text, token) {
+			t.Errorf("the log tells more than ids: %s", text)
+		}
+	}
 }
 
 // TestEnsureWithRedis kills Redis in the middle.
