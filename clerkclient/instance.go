@@ -25,10 +25,10 @@ func (c *Client) CountCreated(ctx context.Context, after, before time.Time) (int
 
 func (c *Client) count(ctx context.Context, filter url.Values) (int64, error) {
 	var n int64
-	err := c.get(ctx, "/users/count", filter, func(body []byte) (err error) {
+	err := c.do(ctx, filter, &call{path: "/users/count", decode: func(body []byte) (err error) {
 		n, err = decodeCount(body)
 		return err
-	})
+	}})
 	if err != nil {
 		return 0, fmt.Errorf("count users: %w", err)
 	}
@@ -66,7 +66,7 @@ func (c *Client) Instance(ctx context.Context) (reconcile.Instance, error) {
 		ID          string `json:"id"`
 		Environment string `json:"environment_type"`
 	}
-	err := c.get(ctx, "/instance", nil, func(body []byte) error {
+	err := c.get(ctx, "/instance", func(body []byte) error {
 		if json.Unmarshal(body, &sent) != nil {
 			return errors.New("no object with an id")
 		}
