@@ -90,6 +90,7 @@ func (a *admin) routes() {
 		"GET /api/findings":           a.getFindings,
 		"GET /api/history":            a.getHistory,
 		"GET /api/hooks":              a.getHooks,
+		"GET /api/reliability":        a.getReliability,
 		"GET /api/users":              a.getUsers,
 		"GET /api/users/{id}":         a.getUser,
 		"GET /api/webhooks/dead":      a.getDeadLetters,

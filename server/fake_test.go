@@ -36,7 +36,9 @@ type operator struct {
 	person   server.Person
 	points   []server.Point
 	payload  []byte
-	err      error
+	// reliability answers; nil: there is no state.
+	reliability func(since time.Time, late int) *reconcile.Reliability
+	err         error
 }
 
 var _ server.Operator = (*operator)(nil)
@@ -229,6 +231,13 @@ func as(token string) string { return "Authorization: Bearer " + token }
 func (o *operator) Announcements(_ context.Context, limit int) ([]server.Announcement, int64, int64, error) {
 	all := []server.Announcement{{UserID: "user_b", By: "run", RunID: "run_1", Attempts: 20, LastError: "HTTP 500", GivenUpAt: time.Unix(1, 0)}, {UserID: "user_a", By: "ensure", RunID: "ensure"}}
 	return all[:min(limit, 2)], 1, 1, o.err
+}
+
+func (o *operator) Reliability(_ context.Context, since time.Time, late int) (*reconcile.Reliability, bool, error) {
+	if o.reliability == nil {
+		return nil, false, o.err
+	}
+	return o.reliability(since, late), true, o.err
 }
 
 func (o *operator) RetryAnnouncements(context.Context) (int64, error) {

@@ -19,7 +19,6 @@ import (
 // of this process; gauges about the table come from the shared state.
 type Metrics struct {
 	registry *prometheus.Registry
-	webhooks bool
 
 	runs        *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
@@ -27,8 +26,6 @@ type Metrics struct {
 	requests    *prometheus.CounterVec
 	rateLimited prometheus.Counter
 	events      *prometheus.CounterVec
-	missed      prometheus.Counter
-	consistency prometheus.Histogram
 	ensured     *prometheus.CounterVec
 	announced   *prometheus.CounterVec
 	alerts      *prometheus.CounterVec
@@ -45,14 +42,13 @@ type Gauges struct {
 	// Unannounced is how many inserted users wait to be announced, and GivenUp how many
 	// are not tried any more.
 	Unannounced, GivenUp int64
+	// Arrivals counts new users by how their rows came; nil leaves them out.
+	Arrivals map[reconcile.Path]*reconcile.PathCount
 }
 
 // MetricsConfig says what there is to measure.
 type MetricsConfig struct {
 	Version string
-	// Webhooks says that Rollcall receives webhooks, so that a missing row that a run
-	// finds was missed by them.
-	Webhooks bool
 	// Gauges reads the shared state; its answer is kept for a few seconds. An error
 	// leaves the gauges out of the scrape.
 	Gauges func(context.Context) (Gauges, error)
@@ -61,7 +57,7 @@ type MetricsConfig struct {
 // NewMetrics returns metrics that nothing was counted on yet.
 func NewMetrics(cfg MetricsConfig) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(), webhooks: cfg.Webhooks,
+		registry: prometheus.NewRegistry(),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_runs_total",
 			Help: "Runs that this process ended, by mode and outcome; dry runs are left out."}, []string{"mode", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "rollcall_run_duration_seconds",
@@ -74,10 +70,6 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 			Help: "Answers of Clerk that asked for less (status 429)."}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_webhook_events_total",
 			Help: "Webhook events, by type and by what became of them."}, []string{"type", "result"}),
-		missed: prometheus.NewCounter(prometheus.CounterOpts{Name: "rollcall_webhook_missed_total",
-			Help: "Missing rows that only a run caught although Rollcall receives webhooks."}),
-		consistency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "rollcall_time_to_consistency_seconds",
-			Help: "From a user's creation in Clerk to the row, of users who were created since this process started.", Buckets: []float64{.5, 1, 2, 5, 15, 60, 180, 600, 3600, 86400}}),
 		ensured: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_ensure_total",
 			Help: "Checks on a user's first request, by result."}, []string{"result"}),
 		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_alerts_sent_total",
@@ -91,7 +83,7 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_build_info",
 		Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": cfg.Version}})
 	build.Set(1)
-	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.missed, m.consistency, m.ensured, m.announced, m.alerts, build,
+	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.ensured, m.announced, m.alerts, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, k := range reconcile.Kinds {
 		m.fixed.WithLabelValues(string(k)) // so that a rate knows zero
@@ -141,9 +133,6 @@ func (m *Metrics) RunEnded(r *reconcile.RunReport) {
 	for _, k := range reconcile.Kinds {
 		m.fixed.WithLabelValues(string(k)).Add(float64(r.Kind(k).Fixed))
 	}
-	if m.webhooks {
-		m.missed.Add(float64(r.Missing.Fixed))
-	}
 }
 
 // ClerkResponse counts an attempt of a request to Clerk; 0 is no whole answer.
@@ -171,15 +160,13 @@ func (m *Metrics) HookResult(result string) { m.announced.WithLabelValues(result
 // AlertSent counts an attempt to send an alert.
 func (m *Metrics) AlertSent(target, result string) { m.alerts.WithLabelValues(target, result).Inc() }
 
-// Consistent measures how long a user waited for the row.
-func (m *Metrics) Consistent(after time.Duration) { m.consistency.Observe(max(0, after.Seconds())) }
-
 // shared collects the gauges.
 type shared struct {
 	read func(context.Context) (Gauges, error)
 
 	attempt, success, drift, users, paused, dead *prometheus.Desc
 	unannounced, givenUp                         *prometheus.Desc
+	arrivals, missed, consistency                *prometheus.Desc
 
 	mu    sync.Mutex
 	last  Gauges
@@ -203,12 +190,15 @@ func newShared(read func(context.Context) (Gauges, error)) *shared {
 		dead:        desc("webhook_dead", "Dead letters: webhook events that could not be processed."),
 		unannounced: desc("hook_waiting", "Inserted users who wait to be announced to the application."),
 		givenUp:     desc("hook_given_up", "Inserted users who could not be announced, and for whom no further attempt is made."),
+		arrivals:    desc("arrivals_total", "New users, by how their rows came.", "path"),
+		missed:      desc("webhook_missed_total", "New users whose row only a run made."),
+		consistency: desc("time_to_consistency_seconds", "From a new user's creation in Clerk to the row, by how it came; rows that the application made are not timed.", "path"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (s *shared) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.drift, s.users, s.paused, s.dead, s.unannounced, s.givenUp} {
+	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.drift, s.users, s.paused, s.dead, s.unannounced, s.givenUp, s.arrivals, s.missed, s.consistency} {
 		out <- d
 	}
 }
@@ -240,6 +230,7 @@ func (s *shared) Collect(out chan<- prometheus.Metric) {
 	gauge(s.dead, float64(g.Dead))
 	gauge(s.unannounced, float64(g.Unannounced))
 	gauge(s.givenUp, float64(g.GivenUp))
+	s.collectArrivals(out, g.Arrivals)
 }
 
 // gauges asks the state, at most every few seconds.

@@ -17,12 +17,23 @@ import (
 	"github.com/rollcall-sync/rollcall/server"
 )
 
+// arrivals are six by runs and two by the application.
+func arrivals() map[reconcile.Path]*reconcile.PathCount {
+	counts := reconcile.NewPathCounts()
+	counts[reconcile.PathApp].Users = 2
+	run := counts[reconcile.PathRun]
+	run.Users, run.Seconds = 6, 9000
+	run.Buckets[8], run.Buckets[9] = 4, 2
+	return counts
+}
+
 // used is metrics on which everything was counted once.
 func used(gauges error) *server.Metrics {
 	at := time.Unix(1_700_000_000, 500_000_000)
-	m := server.NewMetrics(server.MetricsConfig{Version: "1.2.3", Webhooks: true, Gauges: func(context.Context) (server.Gauges, error) {
+	m := server.NewMetrics(server.MetricsConfig{Version: "1.2.3", Gauges: func(context.Context) (server.Gauges, error) {
 		return server.Gauges{Attempts: map[reconcile.Mode]time.Time{reconcile.Full: at}, Successes: map[reconcile.Mode]time.Time{reconcile.Full: at},
-			Drift: map[reconcile.Kind]int64{reconcile.Stale: 3}, Users: 12345, Paused: true, Dead: 2}, gauges
+			Drift: map[reconcile.Kind]int64{reconcile.Stale: 3}, Users: 12345, Paused: true, Dead: 2,
+			Unannounced: 4, GivenUp: 1, Arrivals: arrivals()}, gauges
 	}})
 	r := &reconcile.RunReport{Mode: reconcile.Full, Outcome: reconcile.Repaired, StartedAt: at, FinishedAt: at.Add(2 * time.Second)}
 	r.Missing.Found, r.Missing.Fixed = 7, 6
@@ -36,7 +47,7 @@ func used(gauges error) *server.Metrics {
 	m.WebhookEvent("user.created", "processed")
 	m.Ensured("created")
 	m.AlertSent("slack", "sent")
-	m.Consistent(3 * time.Second)
+	m.HookResult("delivered")
 	return m
 }
 
@@ -60,7 +71,9 @@ func TestMetrics(t *testing.T) {
 		`rollcall_fixed_rows_total{kind="missing"} 6`, `rollcall_fixed_rows_total{kind="stale"} 0`, `rollcall_clerk_users 12345`,
 		`rollcall_clerk_requests_total{code="200"} 2`, `rollcall_clerk_requests_total{code="none"} 1`, `rollcall_clerk_rate_limited_total 1`,
 		`rollcall_webhook_events_total{result="processed",type="user.created"} 1`, `rollcall_webhook_dead 2`, `rollcall_webhook_missed_total 6`,
-		`rollcall_time_to_consistency_seconds_count 1`, `rollcall_ensure_total{result="created"} 1`,
+		`rollcall_time_to_consistency_seconds_count{path="run"} 6`, `rollcall_time_to_consistency_seconds_bucket{path="run",le="3600"} 4`,
+		`rollcall_time_to_consistency_seconds_sum{path="run"} 9000`, `rollcall_arrivals_total{path="app"} 2`, `rollcall_arrivals_total{path="ensure"} 0`,
+		`rollcall_hook_waiting 4`, `rollcall_hook_given_up 1`, `rollcall_hook_deliveries_total{result="delivered"} 1`, `rollcall_ensure_total{result="created"} 1`,
 		`rollcall_alerts_sent_total{result="sent",target="slack"} 1`, `rollcall_paused 1`, `rollcall_build_info{version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {

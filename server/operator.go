@@ -19,6 +19,7 @@ type Operator interface {
 	People
 	Mail
 	Hooks
+	Arrivals
 }
 
 // Watcher tells how things are.

@@ -40,6 +40,9 @@ func (a *app) keeper() *alert.Keeper {
 		cfg.Store = a.state
 	}
 	cfg.Probes = []alert.Probe{signUps(func() signUpCounter { return a.client })}
+	if a.state != nil {
+		cfg.Probes = append(cfg.Probes, webhooksMissed(func() *db.State { return a.state }, receives(a.cfg)))
+	}
 	if receives(a.cfg) {
 		cfg.Probes = append(cfg.Probes, deadLetters(func() *db.State { return a.state }))
 	}
@@ -71,6 +74,9 @@ func (s *service) keeper() *alert.Keeper {
 			}
 			return nil
 		}),
+	}
+	if s.parts.cfg.Database.StateURL != config.StateNone {
+		cfg.Probes = append(cfg.Probes, webhooksMissed(func() *db.State { return s.now().state }, receives(s.parts.cfg)))
 	}
 	if receives(s.parts.cfg) {
 		cfg.Probes = append(cfg.Probes, deadLetters(func() *db.State { return s.now().state }))

@@ -197,6 +197,9 @@ func (a *app) forget(ctx context.Context, r *reconcile.RunReport) {
 	if _, _, _, err := a.state.Prune(ctx, time.Now().Add(-keep.Runs), time.Now().Add(-keep.Journal)); err != nil {
 		a.log.Warn("remove what is past its retention", zap.Error(err))
 	}
+	if err := a.state.PruneArrivals(ctx, time.Now().Add(-keep.Runs), time.Now().Add(-keep.Events)); err != nil {
+		a.log.Warn("remove what is past its retention", zap.Error(err))
+	}
 	if _, err := a.state.PruneAnnouncements(ctx, time.Now().Add(-keep.Events)); err != nil {
 		a.log.Warn("remove what is past its retention", zap.Error(err))
 	}

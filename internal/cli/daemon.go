@@ -41,9 +41,9 @@ func (p *Program) serve(ctx context.Context, tell serving) (err error) {
 	if err := checkReceiver(a.cfg); err != nil {
 		return err
 	}
-	s := &service{started: time.Now(), onRun: tell.ran}
+	s := &service{onRun: tell.ran}
 	o := &operator{service: s}
-	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Webhooks: len(a.cfg.Webhook.SigningSecrets) > 0, Gauges: o.Gauges})
+	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Gauges: o.Gauges})
 	a.onResponse = s.metrics.ClerkResponse
 	s.parts = *a
 	s.alerts = s.keeper()

@@ -283,6 +283,9 @@ func (o *operator) Gauges(ctx context.Context) (server.Gauges, error) {
 		return server.Gauges{}, err
 	}
 	g := server.Gauges{Attempts: view.Attempts, Successes: view.Successes, Drift: view.Open, Paused: view.Pause.Paused(), Dead: view.Dead}
+	if g.Arrivals, err = a.state.ArrivalTotals(ctx); err != nil {
+		return server.Gauges{}, err
+	}
 	if g.Unannounced, g.GivenUp, err = a.state.CountAnnouncements(ctx); err != nil {
 		return server.Gauges{}, err
 	}

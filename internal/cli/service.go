@@ -20,7 +20,6 @@ type service struct {
 	watch   watch
 	metrics *server.Metrics
 	alerts  *alert.Keeper
-	started time.Time
 	// onRun is told how a run ended; nil: nobody is.
 	onRun func(*reconcile.RunReport)
 	// ensuring is the check on a user's first request; nil: none. Set before anything runs.
@@ -114,14 +113,10 @@ func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.R
 	return r, err
 }
 
-// found measures how long users waited for their rows, of those who came while
-// this process was there to see it. Whose row went is no longer remembered to have one.
+// found has inserted users announced. Whose row went is no longer remembered to have one.
 func (s *service) found(f reconcile.Finding) error {
 	if f.Kind == reconcile.Missing && f.Fixed {
 		s.wake()
-		if f.CreatedAt.After(s.started) {
-			s.metrics.Consistent(time.Since(f.CreatedAt))
-		}
 	}
 	if f.Kind == reconcile.Orphaned && f.Fixed {
 		s.forget(f.UserID)
