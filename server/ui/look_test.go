@@ -55,6 +55,12 @@ func TestLook(t *testing.T) {
 				p.Go("#/webhooks")
 				p.Until("the letters", `document.querySelector(".results tbody tr, .results .empty")`)
 				p.Shoot("webhooks-" + v.name)
+				p.Go("#/reliability")
+				p.Until("the page", `document.querySelector(".late tbody tr, main .hero + .tiles + div + .pictures + section .empty")`)
+				p.Until("the pictures", `document.querySelectorAll("main .stage .u-wrap").length === 2 || document.querySelectorAll("main .stage .empty").length === 2`)
+				p.Shoot("reliability-" + v.name)
+				p.Go("#/webhooks")
+				p.Until("the letters", `document.querySelector(".results tbody tr, .results .empty")`)
 				if n > 0 {
 					p.Click(".results tbody tr button")
 					p.Says(".person", "Payload")

@@ -6,11 +6,11 @@ import { int, kinds, moment, title } from "./format.js";
 import { empty, failure } from "./parts.js";
 import uPlot from "/ui/lib/uplot/uPlot.esm.js";
 
-const height = 190;
+export const height = 190;
 const probe = h("span", { hidden: true });
 
 /** colour resolves a custom property to what a canvas understands. */
-function colour(name) {
+export function colour(name) {
   if (!probe.isConnected) document.body.append(probe);
   probe.style.color = `var(--${name})`;
   return getComputedStyle(probe).color;
@@ -63,12 +63,12 @@ export function charts(box) {
 }
 
 // room is what a stage has within its padding.
-const room = (stage) => Math.max(120, stage.clientWidth - 24);
+export const room = (stage) => Math.max(120, stage.clientWidth - 24);
 
 const total = (p) => kinds.reduce((n, k) => n + p[k], 0);
 
 // frame is a picture's card: head, legend, stage, and the same numbers as a table.
-function frame(head, text, extra) {
+export function frame(head, text, extra) {
   const id = `chart-${head.split(" ")[0].toLowerCase()}`;
   const stage = h("div", { class: "stage", role: "img", "aria-label": head }), legendBox = h("ul", { class: "legend" }), note = h("span", { class: "faint small" });
   const table = h("div", { class: "stage scroll", hidden: true, tabindex: 0, role: "region", "aria-label": `${head}, as a table` });
@@ -82,15 +82,15 @@ function frame(head, text, extra) {
   const element = h("section", { class: "card picture", "aria-labelledby": id },
     h("div", { class: "card-head" }, h("div", null, h("h2", { id }, head), h("p", { class: "faint small" }, text)), h("div", { class: "end" }, extra, swap)),
     h("div", { class: "legend-line" }, legendBox, note), stage, table);
-  return { element, stage, legend: legendBox, note, table(points, names) {
-    fill(table, h("table", null, h("thead", null, h("tr", null, h("th", { scope: "col" }, "Run"), names.map((n) => h("th", { scope: "col", class: "num" }, title(n))))),
-      h("tbody", null, points.slice(-60).reverse().map((p) => h("tr", null, h("td", null, moment(p.at)), names.map((n) => h("td", { class: `num${p[n] ? "" : " zero"}` }, int(p[n]))))))));
+  return { element, stage, legend: legendBox, note, table(points, names, first = "Run", label = moment) {
+    fill(table, h("table", null, h("thead", null, h("tr", null, h("th", { scope: "col" }, first), names.map((n) => h("th", { scope: "col", class: "num" }, title(n))))),
+      h("tbody", null, points.slice(-60).reverse().map((p) => h("tr", null, h("td", null, label(p.at)), names.map((n) => h("td", { class: `num${p[n] ? "" : " zero"}` }, int(p[n]))))))));
   } };
 }
 
-function legend(f, items) { fill(f.legend, items.map(([name, text]) => h("li", { class: `kind ${name}` }, text))); }
+export function legend(f, items) { fill(f.legend, items.map(([name, text]) => h("li", { class: `kind ${name}` }, text))); }
 
-function axes() {
+export function axes() {
   const text = colour("faint"), grid = colour("line"), font = "11px Inter Variable, system-ui, sans-serif";
   const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
   return [
@@ -103,7 +103,7 @@ function axes() {
 const seconds = (points) => points.map((p) => Date.parse(p.at) / 1000);
 
 // padded leaves room at both sides, so that the first and the last bar are whole.
-const padded = (_, min, max) => { const pad = max > min ? Math.max(1, (max - min) * 0.02) : 1800; return [min - pad, max + pad]; };
+export const padded = (_, min, max) => { const pad = max > min ? Math.max(1, (max - min) * 0.02) : 1800; return [min - pad, max + pad]; };
 
 // apart leaves out bars that would stand in one another: of runs that followed closely,
 // the one that found the most stays. Otherwise two of them would make every bar a hair.
@@ -147,7 +147,7 @@ function lines(f, points) {
 }
 
 // tipOf is the small card beside the cursor.
-function tipOf(stage, rows) {
+export function tipOf(stage, rows) {
   const tip = h("div", { class: "tip", hidden: true });
   stage.append(tip);
   return (u) => {

@@ -124,7 +124,7 @@ export function confirmed(head, text, yes) {
 }
 
 const shortcuts = [
-  [["g", "o"], "Overview"], [["g", "f"], "Findings"], [["g", "r"], "Runs"], [["g", "u"], "Users"], [["g", "w"], "Webhooks"],
+  [["g", "o"], "Overview"], [["g", "f"], "Findings"], [["g", "r"], "Runs"], [["g", "u"], "Users"], [["g", "w"], "Webhooks"], [["g", "e"], "Reliability"],
   [["r"], "Run now"], [["p"], "Pause or resume"], [["/"], "Search"],
   [["j"], "Next in the list (or ↓)"], [["k"], "Previous in the list (or ↑)"], [["Enter"], "Open the user"], [["x"], "Select (or Space)"], [["h"], "Heal the user who is open"], [["Esc"], "Close"],
   [["t"], "Theme: system, light, dark"], [["?"], "This help"],

@@ -13,6 +13,7 @@ const pages = {
   run: () => import("./run.js"),
   users: () => import("./users.js"),
   webhooks: () => import("./webhooks.js"),
+  reliability: () => import("./reliability.js"),
 };
 const main = document.getElementById("main");
 let shown = null; // the page's handle: {key, change?(place), destroy?()}
@@ -40,6 +41,7 @@ async function route() {
   for (const a of document.querySelectorAll(".nav a")) {
     if (a.dataset.page === nav) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
   }
+  document.querySelector(".nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   document.title = p.page === "overview" ? "Rollcall" : `${module.title} · Rollcall`;
   if (!first) {
     scrollTo(0, 0);
@@ -92,7 +94,7 @@ function key(e) {
   if (e.target.matches("input:not([type=checkbox]), textarea, select")) return;
   if (Date.now() - went < 1200) {
     went = 0;
-    const to = { o: "#/", f: "#/findings", r: "#/runs", u: "#/users", w: "#/webhooks" }[e.key];
+    const to = { o: "#/", f: "#/findings", r: "#/runs", u: "#/users", w: "#/webhooks", e: "#/reliability" }[e.key];
     if (to) { e.preventDefault(); location.hash = to; return; }
   }
   const does = {
