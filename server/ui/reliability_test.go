@@ -33,7 +33,7 @@ func TestReliability(t *testing.T) {
 	p.Click(".picture .button")
 	p.Says(".picture table", "Webhook")
 	p.Click(".late a")
-	p.Says(".person", userID(500))
+	p.Until("the user's page", `location.hash === "#/users/`+userID(500)+`"`)
 }
 
 func TestReliabilityOfAnEmptyWorld(t *testing.T) {
