@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/clerksim"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/internal/redistest"
 )
 
 // newEnsureSite is a site whose daemon makes no run after the one at start, and
@@ -112,6 +113,30 @@ func TestEnsure(t *testing.T) {
 			t.Errorf("the metrics lack %s", line)
 		}
 	}
+	d.signal(0, syscall.SIGTERM)
+	for _, line := range d.lines {
+		if text := fmt.Sprint(line); strings.Contains(text, "late@example.com") || strings.Contains(text, token) {
+			t.Errorf("the log tells more than ids: %s", text)
+		}
+	}
+}
+
+// TestEnsureWithRedis kills Redis in the middle.
+func TestEnsureWithRedis(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	s := newEnsureSite(t, `, redis_url: "`+redis.URL()+`"`)
+	d := startDaemon(t, s.env...)
+	d.await(1, "run", "outcome", "repaired")
+	for i := range 3 {
+		id := s.sim.Create(clerksim.NewUser{})
+		token, _ := s.sim.SessionToken(clerksim.Session{UserID: id})
+		if status, answer := d.ensure(token); status != 200 || answer["status"] != "created" {
+			t.Errorf("user %d: %d %v", i, status, answer)
+		}
+		redis.Kill()
+	}
+	d.await(1, "ensure: Redis is out of reach; the table is asked instead")
 	d.signal(0, syscall.SIGTERM)
 }
 

@@ -66,7 +66,7 @@ func (c *Client) Instance(ctx context.Context) (reconcile.Instance, error) {
 		ID          string `json:"id"`
 		Environment string `json:"environment_type"`
 	}
-	err := c.get(ctx, "/instance", nil, func(body []byte) error {
+	err := c.get(ctx, "/instance", func(body []byte) error {
 		if json.Unmarshal(body, &sent) != nil {
 			return errors.New("no object with an id")
 		}

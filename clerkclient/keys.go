@@ -13,7 +13,7 @@ import (
 // take the others with it.
 func (c *Client) JWKS(ctx context.Context) ([]*clerk.JSONWebKey, error) {
 	var keys []*clerk.JSONWebKey
-	err := c.get(ctx, "/jwks", nil, func(body []byte) error {
+	err := c.get(ctx, "/jwks", func(body []byte) error {
 		keys = nil // of an earlier attempt
 		var set struct {
 			Keys []json.RawMessage `json:"keys"`

@@ -24,7 +24,7 @@ func newCache(size int) (*cache, error) {
 }
 
 // get returns what is known of a user.
-func (c *cache) get(userID string) (err error, known bool) { //nolint:revive,staticcheck // the error is the entry's value, not get's
+func (c *cache) get(userID string) (err error, known bool) {
 	e, ok := c.entries.Get(userID)
 	if !ok || !time.Now().Before(e.until) {
 		return nil, false

@@ -2,6 +2,7 @@ package ensure_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"sync"
@@ -59,7 +60,7 @@ func (w *world) Heal(ctx context.Context, ids []string, o reconcile.HealOptions)
 		return nil, w.failed
 	}
 	if o.Writer != "ensure" || !o.OnlyMissing || o.DryRun {
-		panic("the options are not those of ensure")
+		return nil, errors.New("the options are not those of ensure")
 	}
 	out := make([]reconcile.Healed, len(ids))
 	for i, id := range ids {

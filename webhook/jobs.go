@@ -29,7 +29,7 @@ const maxJob = 100
 // The attempts of a job, and the waits between them, which double: three days in all.
 // What takes longer than that without being anybody's outage needs a human.
 const (
-	maxAttempts = 22
+	maxAttempts = 25
 	firstWait   = 5 * time.Second
 	longestWait = 6 * time.Hour
 )

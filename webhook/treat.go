@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -50,6 +52,7 @@ func (r *Receiver) treat(ctx context.Context, tasks []task) ([]error, error) {
 		out[t] = err
 	}
 	if failed != nil && passing(failed) {
+		r.log.Warn("webhook: events wait for what is away", zap.Int("events", len(letters)), zap.Error(failed))
 		letters, verdicts = ended(letters, verdicts) // the others are left as they are: this was no attempt
 	}
 	if len(letters) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"os"
 	"sync"
@@ -132,7 +133,8 @@ func worldOn(t *testing.T, direct, url string, change func(*webhook.Config)) *wo
 func (w *world) heal(ctx context.Context, ids []string, gone map[string]bool) ([]reconcile.Healed, error) {
 	healed, err := w.engine.Heal(ctx, ids, reconcile.HealOptions{Writer: "webhook", Deleted: gone})
 	var refused *clerkclient.Error
-	if errors.As(err, &refused) {
+	var network net.Error
+	if errors.As(err, &refused) || errors.As(err, &network) {
 		err = fmt.Errorf("%w: %w", webhook.ErrClerk, err)
 	}
 	return healed, err
