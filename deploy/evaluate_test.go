@@ -167,13 +167,13 @@ func (w *world) step(t *testing.T, at time.Duration) []string {
 func (w *world) record(name string, found promql.Vector, at time.Duration) {
 	now := map[string]bool{}
 	for _, s := range found {
-		l := labels.NewBuilder(s.Metric).Set(labels.MetricName, name).Labels()
+		l := labels.NewBuilder(s.Metric).Set(model.MetricNameLabel, name).Labels()
 		now[l.String()] = true
 		w.kept[l.String()] = true
 		w.add(l, at, s.F)
 	}
 	for key, was := range w.kept {
-		if s := w.series[key]; was && !now[key] && s.labels.Get(labels.MetricName) == name {
+		if s := w.series[key]; was && !now[key] && s.labels.Get(model.MetricNameLabel) == name {
 			w.add(s.labels, at, math.Float64frombits(value.StaleNaN))
 			w.kept[key] = false
 		}

@@ -3,10 +3,9 @@ package deploy_test
 import (
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/promql/parser"
-
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/promql/parser"
 )
 
 var promQL = parser.NewParser(parser.Options{})
@@ -50,7 +49,7 @@ func checkExpr(t *testing.T, families map[string]*dto.MetricFamily, recorded map
 				known[name] = true
 			}
 			for _, m := range n.LabelMatchers {
-				if m.Name != labels.MetricName && !own[m.Name] && !known[m.Name] {
+				if m.Name != model.MetricNameLabel && !own[m.Name] && !known[m.Name] {
 					t.Errorf("%s: %s has no label %q", expr, n.Name, m.Name)
 				}
 			}

@@ -75,7 +75,8 @@ func healthy(steps int, seconds int) map[string]string {
 }
 
 // change replaces every series whose name begins so; no values take it away.
-func change(all map[string]string, begins, values string) {
+func change(t *testing.T, all map[string]string, begins, values string) {
+	t.Helper()
 	n := 0
 	for name := range maps.Clone(all) {
 		if !strings.HasPrefix(name, begins) {
@@ -89,7 +90,7 @@ func change(all map[string]string, begins, values string) {
 		}
 	}
 	if n == 0 {
-		panic("no series begins with " + begins)
+		t.Fatalf("no series begins with %s", begins)
 	}
 }
 
@@ -145,7 +146,7 @@ func TestAlerts(t *testing.T) {
 			t.Parallel()
 			all := healthy(c.steps, 60)
 			for begins, values := range c.world {
-				change(all, begins, values)
+				change(t, all, begins, values)
 			}
 			every := time.Minute
 			if c.steps > 1000 {
@@ -185,7 +186,7 @@ func TestSignUpAlerts(t *testing.T) {
 					}
 				}
 				all := healthy(steps, 300)
-				change(all, "rollcall_webhook_events_total", "")
+				change(t, all, "rollcall_webhook_events_total", "")
 				name := by + onA + "}"
 				if by == "rollcall_webhook_events_total" {
 					name = by + onA + `,type="user.created",result="stored"}`
