@@ -26,7 +26,7 @@ RACE     := $(if $(CC_FOUND),-race)
 export CGO_ENABLED := $(if $(CC_FOUND),1,0)
 
 # Programs that the tests need, and the Debian package of each.
-PROGRAMS := postgres:postgresql pgbouncer:pgbouncer chromium:chromium
+PROGRAMS := postgres:postgresql pgbouncer:pgbouncer chromium:chromium redis-server:redis-server
 
 .PHONY: help
 help: ## list the commands
