@@ -122,20 +122,9 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 	if len(users) == 0 || len(t.columns) == 0 {
 		return done, nil
 	}
-	index := make([]int, len(users))
-	for i := range users {
-		index[i] = i
-	}
-	args := []any{keysOf(users, func(u reconcile.User) string { return u.ID })}
-	args = append(args, columnsOf(users, len(t.columns), func(u reconcile.User) []*string { return t.compared(&u) })...)
-	args = append(args, columnsOf(index, len(t.columns), func(i int) []*string { return at[i] })...)
 	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
 		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
-			written, err = t.returning(ctx, tx, p, t.updateSQL, args)
-			keys := idsOf(written)
-			for i := range users {
-				done[i] = keys[users[i].ID]
-			}
+			written, err = t.updateRows(ctx, tx, p, users, at, done)
 			return err
 		})
 		return written, err
@@ -144,6 +133,22 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 		return nil, fmt.Errorf("update rows: %w", err)
 	}
 	return done, nil
+}
+
+func (t *pgTable) updateRows(ctx context.Context, tx pgx.Tx, p reconcile.Permit, users []reconcile.User, at []reconcile.Version, done []bool) ([]change, error) {
+	index := make([]int, len(users))
+	for i := range users {
+		index[i] = i
+	}
+	args := []any{keysOf(users, func(u reconcile.User) string { return u.ID })}
+	args = append(args, columnsOf(users, len(t.columns), func(u reconcile.User) []*string { return t.compared(&u) })...)
+	args = append(args, columnsOf(index, len(t.columns), func(i int) []*string { return at[i] })...)
+	written, err := t.returning(ctx, tx, p, t.updateSQL, args)
+	keys := idsOf(written)
+	for i := range users {
+		done[i] = keys[users[i].ID]
+	}
+	return written, err
 }
 
 // Remove deletes rows that are as this run inserted them and that nothing
