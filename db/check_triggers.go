@@ -48,10 +48,11 @@ func (g tableTrigger) events() string {
 func (g tableTrigger) rewrites(column string) bool {
 	source, name := withoutComments(g.source), anyQuotes(column)
 	if g.table != "" {
-		set := regexp.MustCompile(`(?is)\bUPDATE\s+(?:OR\s+\w+\s+)?` + anyQuotes(g.table) + `\s+SET\b[^;]*?` + name + `\s*=`)
-		return set.MatchString(source)
+		updates := regexp.MustCompile(`(?is)\bUPDATE\s+(?:OR\s+\w+\s+)?` + anyQuotes(g.table) + `\s+SET\s(.*?)(?:\bWHERE\b|;)`)
+		set := regexp.MustCompile(`(?i)(?:^|,)\s*` + name + `\s*=`)
+		return slices.ContainsFunc(updates.FindAllStringSubmatch(source, -1), func(m []string) bool { return set.MatchString(m[1]) })
 	}
-	set := regexp.MustCompile(`(?i)\bNEW\s*\.\s*` + name + `\s*:?=[^=]`)
+	set := regexp.MustCompile(`(?i)(?:^|;|\b(?:BEGIN|THEN|ELSE|LOOP)\b)\s*NEW\s*\.\s*` + name + `\s*:?=[^=]`)
 	return g.before && g.row && set.MatchString(source)
 }
 

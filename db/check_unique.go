@@ -146,4 +146,6 @@ func (u *uniqueCheck) fills(x uniqueIndex) (own, constants []string) {
 	return own, constants
 }
 
-func attributeNames(e reconcile.Expr) string { return strings.ReplaceAll(attributeList(e.From), " or ", ", ") }
+func attributeNames(e reconcile.Expr) string {
+	return strings.ReplaceAll(attributeList(e.From), " or ", ", ")
+}
