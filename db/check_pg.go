@@ -223,12 +223,12 @@ func (t *pgTable) lacking(ctx context.Context, list []grant) ([][]string, error)
 			schemas, names = append(schemas, g.object[0]), append(names, g.object[len(g.object)-1])
 		}
 	}
-	rows, err := t.conn.Pool.Query(ctx, `SELECT u.i, u.c FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS u(i, kind, s, n, c, p)
+	rows, err := t.conn.Pool.Query(ctx, `SELECT u.i, u.c FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS u(i, kind, s, n, c, p, o)
 		LEFT JOIN pg_namespace n ON n.nspname = u.s LEFT JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = u.n AND u.kind <> 'SCHEMA'
 		WHERE NOT COALESCE(CASE WHEN u.kind = 'SCHEMA' THEN has_schema_privilege(n.oid, u.p)
 			WHEN u.kind = 'SEQUENCE' THEN has_sequence_privilege(r.oid, u.p)
 			WHEN u.c <> '' THEN has_column_privilege(r.oid, u.c, u.p)
-			ELSE has_table_privilege(r.oid, u.p) END, false) ORDER BY u.i`, index, kinds, schemas, names, columns, privileges)
+			ELSE has_table_privilege(r.oid, u.p) END, false) ORDER BY u.o`, index, kinds, schemas, names, columns, privileges)
 	if err != nil {
 		return nil, pgError(err)
 	}

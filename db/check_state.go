@@ -9,49 +9,57 @@ import (
 )
 
 // CheckState looks at Rollcall's own tables: whether they are there, or the role
-// may make them, and whether it may use them. pending is what Pending returned.
-func CheckState(ctx context.Context, conn *Conn, pending []string) ([]Notice, error) {
+// may make them, and whether it may use them. With ready they can be used as they are.
+func CheckState(ctx context.Context, conn *Conn) (notices []Notice, ready bool, err error) {
 	var out Notices
-	if conn.Dialect == SQLite {
-		if len(pending) > 0 {
-			out.Warn("state", "the first run makes them, or: rollcall migrate", "its tables are still to be made: %s", strings.Join(pending, ", "))
-		} else {
-			out.OK("state", "is up to date")
+	if conn.Dialect == Postgres {
+		lacking, err := lackingOnState(ctx, conn)
+		if err != nil {
+			return nil, false, fmt.Errorf("ask for privileges on the state: %w", pgError(err))
 		}
-		return out, nil
+		if len(lacking) > 0 {
+			out.Fail("state", strings.Join(lacking, "\n"), "the role lacks %d privileges on Rollcall's own tables", len(lacking))
+			return out, false, nil
+		}
 	}
-	var role string
-	var schema, mayCreate, mayAdd bool
-	err := conn.Pool.QueryRow(ctx, `SELECT current_user, n.oid IS NOT NULL, has_database_privilege(current_database(), 'CREATE'),
-		COALESCE(has_schema_privilege(n.oid, 'CREATE'), false) FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'rollcall'`).
-		Scan(&role, &schema, &mayCreate, &mayAdd)
+	pending, err := Pending(ctx, conn)
 	if err != nil {
-		return nil, fmt.Errorf("look at the state's schema: %w", pgError(err))
+		return nil, false, err
 	}
-	if len(pending) > 0 {
-		if schema && mayAdd || !schema && mayCreate {
-			out.Warn("state", "the first run makes them, or: rollcall migrate", "its tables are still to be made: %s", strings.Join(pending, ", "))
-		} else {
+	if len(pending) == 0 {
+		out.OK("state", "is up to date")
+		return out, true, nil
+	}
+	if conn.Dialect == Postgres {
+		role, may, err := mayMigrate(ctx, conn)
+		if err != nil {
+			return nil, false, fmt.Errorf("look at the state's schema: %w", pgError(err))
+		}
+		if !may {
 			out.Fail("state", "-- as an owner of the database: rollcall migrate --print | psql, and then what `rollcall grants` prints, or:\nGRANT CREATE ON DATABASE "+
 				database(ctx, conn)+" TO "+pgx.Identifier{role}.Sanitize()+";",
 				"its tables are still to be made (%s), and the role %s may not make them", strings.Join(pending, ", "), role)
+			return out, false, nil
 		}
-		return out, nil
 	}
-	var lacking []string
-	err = conn.Pool.QueryRow(ctx, `SELECT ARRAY(SELECT format('GRANT USAGE ON SCHEMA rollcall TO %I;', current_user) WHERE NOT has_schema_privilege('rollcall', 'USAGE')
+	out.Warn("state", "the first run makes them, or: rollcall migrate", "its tables are still to be made: %s", strings.Join(pending, ", "))
+	return out, false, nil
+}
+
+// lackingOnState are the GRANTs that the role lacks on those of the state's tables that are there.
+func lackingOnState(ctx context.Context, conn *Conn) (lacking []string, err error) {
+	err = conn.Pool.QueryRow(ctx, `SELECT ARRAY(SELECT format('GRANT USAGE ON SCHEMA rollcall TO %I;', current_user) FROM pg_namespace WHERE nspname = 'rollcall' AND NOT has_schema_privilege(oid, 'USAGE')
 		UNION ALL SELECT format('GRANT %s ON rollcall.%I TO %I;', p, c.relname, current_user)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) p
 		WHERE n.nspname = 'rollcall' AND c.relkind IN ('r', 'p') AND (c.relname <> 'migrations' OR p = 'SELECT') AND NOT has_table_privilege(c.oid, p))::text[]`).Scan(&lacking)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("ask for privileges on the state: %w", pgError(err))
-	case len(lacking) > 0:
-		out.Fail("state", strings.Join(lacking, "\n"), "the role %s lacks %d privileges on Rollcall's own tables", role, len(lacking))
-	default:
-		out.OK("state", "is up to date")
-	}
-	return out, nil
+	return lacking, err
+}
+
+// mayMigrate tells whether the role may make the state's tables.
+func mayMigrate(ctx context.Context, conn *Conn) (role string, may bool, err error) {
+	err = conn.Pool.QueryRow(ctx, `SELECT current_user, CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+		ELSE has_schema_privilege(n.oid, 'CREATE') END FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'rollcall'`).Scan(&role, &may)
+	return role, may, err
 }
 
 // database is the database's name, quoted; where it cannot be had, a blank to fill.

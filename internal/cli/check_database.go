@@ -2,8 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/config"
@@ -53,18 +53,13 @@ func (c *checker) checkState(ctx context.Context, conn *db.Conn) {
 		}
 		c.Warn("state", "", "is in another database: a write and its journal entry cannot share a transaction, so that a run announces, writes and confirms")
 	}
-	pending, err := db.Pending(ctx, conn)
-	if err != nil {
-		c.broken("state", "", err)
-		return
-	}
-	notices, err := db.CheckState(ctx, conn, pending)
+	notices, ready, err := db.CheckState(ctx, conn)
 	if err != nil {
 		c.broken("state", "", err)
 		return
 	}
 	c.take(notices)
-	if len(pending) == 0 {
+	if ready {
 		c.state = db.NewState(conn, c.cfg.Database.Table.String())
 	}
 }
@@ -75,7 +70,10 @@ const sampledKeys = 100
 // rows looks at the ids that the table has: whether they are Clerk's, and
 // whether this Clerk knows them.
 func (c *checker) rows(ctx context.Context) {
-	if c.table == nil {
+	unreadable := slices.ContainsFunc(c.Notices, func(n db.Notice) bool {
+		return n.Level == db.Fail && (n.Subject == "privileges" || n.Subject == "row-level security")
+	})
+	if c.table == nil || unreadable {
 		return
 	}
 	key := "rows of " + c.table.Name()
@@ -124,10 +122,12 @@ func (c *checker) overlap(ctx context.Context, sample []string) {
 	if !c.reached {
 		return
 	}
+	slices.Sort(sample)
+	sample = slices.Compact(sample) // several rows may share an id
 	known, err := c.client.Lookup(ctx, sample)
 	share := float64(len(known)) / float64(len(sample))
 	switch {
-	case errors.Is(err, reconcile.ErrUnsupported), err != nil:
+	case err != nil:
 		c.broken("overlap", "", err)
 	case share < c.cfg.Guard.MinOverlap:
 		c.take([]db.Notice{{Level: db.Fail, Subject: "overlap", Message: "Clerk knows " + thousands(int64(len(known))) + " of " + thousands(int64(len(sample))) +
