@@ -18,9 +18,6 @@ func checkSQLiteFile(ctx context.Context, conn *Conn) ([]Notice, error) {
 		return nil, fmt.Errorf("ask the database about itself: %w", sqliteError(err))
 	}
 	out.OK("database", "answers: %s, SQLite %s, journal mode %s", conn.Target, version, journal)
-	if journal != "wal" {
-		out.Warn("database", "PRAGMA journal_mode = wal;", "without WAL the application waits while Rollcall writes")
-	}
 	if f, err := os.OpenFile(conn.Target.path, os.O_RDWR, 0); err != nil {
 		out.Fail("database", "let the user whom Rollcall runs as write the file and its folder", "the file cannot be written: %v", err)
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,6 +65,9 @@ func (t *pgTable) Insert(ctx context.Context, p reconcile.Permit, users []reconc
 		})
 		return done, err
 	})
+	if err != nil && len(rows) == 1 {
+		err = t.blame(ctx, slices.Concat(t.columns, t.onInsert), slices.Concat(rows[0].compared, rows[0].onInsert), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("insert rows: %w", err)
 	}
@@ -122,6 +126,9 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 	if len(users) == 0 || len(t.columns) == 0 {
 		return done, nil
 	}
+	if err := t.refusal(users); err != nil {
+		return nil, fmt.Errorf("update rows: %w", err)
+	}
 	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
 		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
 			written, err = t.updateRows(ctx, tx, p, users, at, done)
@@ -129,6 +136,9 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 		})
 		return written, err
 	})
+	if err != nil && len(users) == 1 {
+		err = t.blame(ctx, t.columns, t.compared(&users[0]), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("update rows: %w", err)
 	}
