@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -155,8 +156,14 @@ func (p *proving) insertOne(ctx context.Context, u reconcile.User) (collided boo
 	return collided, reason, err
 }
 
-// held tells what became of a row between its writing and its reading.
+// held tells what became of a row between its writing and its reading, once for all rows alike.
 func (p *proving) held(subject string, c reconcile.Comparison, update bool) {
+	before := len(p.out)
+	defer func() {
+		if len(p.out) > before && slices.Contains(p.out[:before], p.out[before]) {
+			p.out = p.out[:before]
+		}
+	}()
 	switch {
 	case c.Presence != reconcile.Present:
 		p.out.Fail(subject, "look at the triggers, and at who may see the row", "the row that was written cannot be read back under its key")

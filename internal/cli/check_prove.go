@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/db"
@@ -42,13 +43,17 @@ func (c *checker) prove(ctx context.Context) {
 // choose looks for users without a row and for users with one, the most recently
 // changed first. Those whom the webhook may be about to insert are passed over.
 func (c *checker) choose(ctx context.Context, p *db.Proof) error {
-	seen := 0
+	seen := map[string]bool{} // a user may come twice
 	return c.client.Recent(ctx, func(ctx context.Context, users []reconcile.User) (more bool, err error) {
 		comparisons, err := c.table.Compare(ctx, users)
 		if err != nil {
 			return false, err
 		}
 		for i := range users {
+			if seen[users[i].ID] {
+				continue
+			}
+			seen[strings.Clone(users[i].ID)] = true
 			switch at := comparisons[i]; {
 			case at.Presence == reconcile.Absent && len(p.Missing) < candidates && time.Since(users[i].Created()) > c.cfg.Policy.Grace:
 				p.Missing = append(p.Missing, users[i].Clone())
@@ -56,7 +61,6 @@ func (c *checker) choose(ctx context.Context, p *db.Proof) error {
 				p.Present = append(p.Present, users[i].Clone())
 			}
 		}
-		seen += len(users)
-		return seen < lookedAt && (len(p.Missing) < candidates || len(p.Present) < candidates), nil
+		return len(seen) < lookedAt && (len(p.Missing) < candidates || len(p.Present) < candidates), nil
 	})
 }
