@@ -25,10 +25,10 @@ func (c *Client) CountCreated(ctx context.Context, after, before time.Time) (int
 
 func (c *Client) count(ctx context.Context, filter url.Values) (int64, error) {
 	var n int64
-	err := c.get(ctx, "/users/count", filter, func(body []byte) (err error) {
+	err := c.do(ctx, filter, &call{path: "/users/count", decode: func(body []byte) (err error) {
 		n, err = decodeCount(body)
 		return err
-	})
+	}})
 	if err != nil {
 		return 0, fmt.Errorf("count users: %w", err)
 	}
