@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,9 +95,23 @@ func (t *pgTable) prepareInsert() {
 	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM %s%s",
 		t.catalog.ident, strings.Join(names, ", "), strings.Join(values, ", "),
 		unnest(len(t.columns), "o", len(t.onInsert)), absent)
-	insert := t.insertPlainSQL + " ON CONFLICT DO NOTHING"
+	insert := t.insertPlainSQL + t.onConflict()
 	t.insertSQL = t.journaling(insert, reconcile.Insert, len(names), noObject, t.comparedObject(""))
 	t.announceSQL = t.announcing(insert, len(names), t.comparedObject(""))
+}
+
+// onConflict makes inserts pass over rows that are there. PostgreSQL refuses it
+// to a table with a deferrable unique constraint unless the key is named; what
+// violates another one is then an error, which narrows the batch.
+func (t *pgTable) onConflict() string {
+	switch {
+	case !slices.ContainsFunc(t.catalog.indexes, func(x uniqueIndex) bool { return x.deferrable }):
+		return " ON CONFLICT DO NOTHING"
+	case t.unique:
+		return " ON CONFLICT (" + t.key.quoted + ") DO NOTHING"
+	default:
+		return "" // NOT EXISTS, under the lock, says the same of the key
+	}
 }
 
 func (t *pgTable) prepareUpdate() {

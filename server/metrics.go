@@ -88,6 +88,11 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	for _, k := range reconcile.Kinds {
 		m.fixed.WithLabelValues(string(k)) // so that a rate knows zero
 	}
+	for _, mode := range []reconcile.Mode{reconcile.Full, reconcile.Recent} {
+		for _, o := range []reconcile.Outcome{reconcile.InSync, reconcile.Repaired, reconcile.Drift, reconcile.Aborted, reconcile.Failed, reconcile.Skipped} {
+			m.runs.WithLabelValues(string(mode), string(o)) // so that the first one is an increase
+		}
+	}
 	if cfg.Gauges != nil {
 		m.registry.MustRegister(newShared(cfg.Gauges))
 	}
