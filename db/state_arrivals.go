@@ -53,7 +53,7 @@ func (s *State) AccountArrivals(ctx context.Context, from, to int64, seen []reco
 		if res.Error != nil || res.RowsAffected == 0 || from == 0 {
 			return res.Error // somebody else has accounted for them, or this is the beginning
 		}
-		account, err := s.account(tx, from, seen)
+		account, err := s.account(tx, seen)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ type arrival struct {
 }
 
 // account decides how the rows of these users, and of those awaited, came.
-func (s *State) account(tx *gorm.DB, from int64, seen []reconcile.Newcomer) ([]arrival, error) {
+func (s *State) account(tx *gorm.DB, seen []reconcile.Newcomer) ([]arrival, error) {
 	all := map[string]*arrival{}
 	for _, n := range seen {
 		a := &arrival{user: n.UserID, created: n.CreatedAt}

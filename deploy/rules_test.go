@@ -169,7 +169,7 @@ func TestSignUpAlerts(t *testing.T) {
 		{"a flood of users", func(int) int { return 60 }, map[time.Duration][]string{8*24*time.Hour + 30*time.Minute: nil, 8*24*time.Hour + 2*time.Hour: {"RollcallManySignUps"}}},
 		{"nobody comes any more", func(int) int { return 0 }, map[time.Duration][]string{8*24*time.Hour + time.Hour: nil, 8*24*time.Hour + 2*time.Hour: {"RollcallFewSignUps"}}},
 	} {
-		for _, by := range []string{"rollcall_webhook_events_total", "rollcall_time_to_consistency_seconds_count"} {
+		for _, by := range []string{"rollcall_webhook_events_total", "rollcall_arrivals_total"} {
 			t.Run(c.name+" by "+by, func(t *testing.T) {
 				t.Parallel()
 				steps, total := 9*288, 0

@@ -150,7 +150,7 @@ func (s *Sender) start(ctx context.Context, w *work, box Outbox) (wait time.Dura
 	if held > 0 {
 		return min(held, s.cfg.Poll), 0, nil
 	}
-	if err := w.room(ctx, limit); err != nil {
+	if !w.room(ctx, limit) {
 		return s.cfg.Poll, 0, nil
 	}
 	due, waits, err := box.NextAnnouncement(ctx)

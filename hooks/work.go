@@ -13,13 +13,14 @@ type work struct {
 	all   sync.WaitGroup
 }
 
-// room waits until fewer than limit are under way.
-func (w *work) room(ctx context.Context, limit int) error {
+// room waits until fewer than limit are under way, and reports whether that came
+// before ctx ended.
+func (w *work) room(ctx context.Context, limit int) bool {
 	for {
 		w.mu.Lock()
 		if w.n < limit {
 			w.mu.Unlock()
-			return nil
+			return true
 		}
 		if w.ended == nil {
 			w.ended = make(chan struct{})
@@ -29,7 +30,7 @@ func (w *work) room(ctx context.Context, limit int) error {
 		select {
 		case <-ended:
 		case <-ctx.Done():
-			return ctx.Err()
+			return false
 		}
 	}
 }
