@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -126,6 +127,20 @@ func (w *welcome) await(n int) {
 	}
 }
 
+// set takes the endpoint down, or brings it up.
+func (w *welcome) set(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
+}
+
+// counts is how often each user was told of.
+func (w *welcome) counts() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.told)
+}
+
 // exactly holds who was told of against who has a row.
 func (w *welcome) exactly(rows []string) (doubles int) {
 	w.Helper()
@@ -203,7 +218,7 @@ func TestHooksSurviveKills(t *testing.T) {
 func TestHooksOfAnEndpointThatWasDown(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t, 200), newWelcome(t)
-	w.down = true
+	w.set(true)
 	env := s.hooked(w)
 	d := startDaemon(t, env...)
 	d.await(1, "run", "outcome", "repaired", "announced", "200")
@@ -211,9 +226,7 @@ func TestHooksOfAnEndpointThatWasDown(t *testing.T) {
 	if waiting := d.metric("rollcall_hook_waiting"); s.rows(t) != 200 || waiting != "200" {
 		t.Fatalf("%d rows, %s wait", s.rows(t), waiting)
 	}
-	w.mu.Lock()
-	w.down = false
-	w.mu.Unlock()
+	w.set(false)
 	if code, out := runs(t, env, "hooks", "--retry"); code != 0 || !strings.Contains(out, "announcements are due now") {
 		t.Fatalf("retry: %d: %s", code, out)
 	}
@@ -265,7 +278,7 @@ func TestHooksOfSingleRuns(t *testing.T) {
 			if dialect == "sqlite" {
 				env = append(env[:len(env):len(env)], "DATABASE_URL=sqlite://"+filepath.Join(t.TempDir(), "app.db"))
 			}
-			w.down = true
+			w.set(true)
 			code, out := runs(t, env, "--once", "--report", "-")
 			if code != 0 || !strings.Contains(out, `"announced": 30`) || !strings.Contains(out, "not announced yet") || !strings.Contains(out, `"waiting":30`) {
 				t.Fatalf("%d: %s", code, out)
@@ -273,9 +286,7 @@ func TestHooksOfSingleRuns(t *testing.T) {
 			if code, out := runs(t, env, "hooks"); code != 0 || !strings.Contains(out, "HTTP 502") || !strings.Contains(out, "30 wait, 0 were given up") {
 				t.Errorf("hooks: %d: %s", code, out)
 			}
-			w.mu.Lock()
-			w.down = false
-			w.mu.Unlock()
+			w.set(false)
 			// While Rollcall is paused nobody is told of anything.
 			if code, out := runs(t, env, "pause", "a test"); code != 0 {
 				t.Fatalf("%d: %s", code, out)
@@ -285,8 +296,8 @@ func TestHooksOfSingleRuns(t *testing.T) {
 					t.Fatalf("%v: %d: %s", args, code, out)
 				}
 			}
-			if len(w.told) != 0 {
-				t.Errorf("told while paused: %v", w.told)
+			if told := w.counts(); len(told) != 0 {
+				t.Errorf("told while paused: %v", told)
 			}
 			if code, out := runs(t, env, "resume"); code != 0 {
 				t.Fatalf("%d: %s", code, out)
@@ -294,8 +305,8 @@ func TestHooksOfSingleRuns(t *testing.T) {
 			if code, out := runs(t, env, "--once"); code != 0 || strings.Contains(out, "not announced yet") {
 				t.Errorf("%d: %s", code, out)
 			}
-			if len(w.told) != 30 {
-				t.Errorf("%d users were told of", len(w.told))
+			if told := w.counts(); len(told) != 30 {
+				t.Errorf("%d users were told of", len(told))
 			}
 		})
 	}
@@ -320,7 +331,7 @@ func TestMutedRuns(t *testing.T) {
 	if code, out := runs(t, env, "--once", "--report", "-"); code != 0 || !strings.Contains(out, `"muted": 20`) {
 		t.Fatalf("%d: %s", code, out)
 	}
-	if len(w.told) != 1 || w.told[young] != 1 {
-		t.Errorf("told of %v", w.told)
+	if told := w.counts(); len(told) != 1 || told[young] != 1 {
+		t.Errorf("told of %v", told)
 	}
 }

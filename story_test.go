@@ -88,7 +88,7 @@ func TestTheWholeStory(t *testing.T) {
 	w.await(90 - len(story.theirs))
 	d.signal(0, syscall.SIGTERM)
 	for _, id := range story.theirs {
-		if w.told[id] != 0 {
+		if w.counts()[id] != 0 {
 			t.Errorf("the app was told of its own row %s", id)
 		}
 	}
