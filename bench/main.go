@@ -2,10 +2,11 @@
 // each in a process of its own against the same simulated Clerk and the same
 // PostgreSQL, and prints what each took: make bench. With -scale it runs
 // Rollcall alone over ever larger instances; with -load it asks a daemon's admin API
-// a thousand times a second meanwhile.
+// a thousand times a second meanwhile; with -webhooks it sends webhooks.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -37,9 +38,10 @@ func bench(ctx context.Context) error {
 	scale := flag.Bool("scale", false, "run Rollcall over 10,000 users and ten times as many each time, up to -users")
 	ordeal := flag.Bool("ordeal", false, "run Rollcall alone on a bad day: Clerk fails 5% of requests, and PostgreSQL is restarted twice")
 	loaded := flag.Bool("load", false, "put the admin API of a daemon under load while it makes full runs")
+	webhooks := flag.Bool("webhooks", false, "send webhooks at -rate for -for; with -ordeal, crash PostgreSQL and kill Rollcall twice meanwhile")
 	l := load{clients: 64}
-	flag.IntVar(&l.rate, "rate", 1000, "with -load: requests a second")
-	flag.DurationVar(&l.span, "for", 30*time.Second, "with -load: for how long")
+	flag.IntVar(&l.rate, "rate", 0, "with -load and -webhooks: requests a second (1000 and 2000)")
+	flag.DurationVar(&l.span, "for", 30*time.Second, "with -load and -webhooks: for how long")
 	contender := flag.String("contender", "", "internal: be this contender")
 	flag.Parse()
 	if *contender != "" {
@@ -49,6 +51,11 @@ func bench(ctx context.Context) error {
 	if s.admin == "" {
 		return errors.New("no database: run it by make bench, or set TEST_DATABASE_URL to an empty server's URL")
 	}
+	if *webhooks {
+		l.rate, l.clients = cmp.Or(l.rate, 2000), 256
+		return s.webhooks(ctx, l, *ordeal)
+	}
+	l.rate = cmp.Or(l.rate, 1000)
 	if *ordeal {
 		return s.ordeal(ctx)
 	}

@@ -84,6 +84,7 @@ func (s *Sim) Create(n NewUser) string {
 	s.over.created[p.id] = p
 	i, _ := slices.BinarySearchFunc(s.over.ordered, p, comparePeople)
 	s.over.ordered = slices.Insert(s.over.ordered, i, p)
+	s.happened("user.created", p.id, p.append(nil, false))
 	return p.id
 }
 
@@ -128,6 +129,7 @@ func (s *Sim) Update(id string, c Patch) error {
 		p.emails, p.primaryEmail, p.danglingEmail = c.EmailAddress, 0, false
 	}
 	p.updated = max(s.cfg.Now().UnixMilli(), p.updated+1)
+	s.happened("user.updated", p.id, p.append(nil, false))
 	if i, ok := s.gen.index(id); ok {
 		s.over.patched[i] = &p
 		return nil
@@ -147,6 +149,8 @@ func (s *Sim) Delete(id string) error {
 		return ErrNotFound
 	}
 	s.over.removed[id] = true
+	gone := append([]byte(`{"deleted":true,"external_id":`), appendNullable(nil, p.externalID)...)
+	s.happened("user.deleted", id, append(appendString(append(gone, `,"id":`...), id), `,"object":"user"}`...))
 	if i, ok := s.gen.index(id); ok {
 		s.over.deleted[i] = true
 		return nil

@@ -144,7 +144,8 @@ func Grants(role string, s Shape, p Privileges) string {
 func grantState(to string) string {
 	return "-- Rollcall's own tables. Again after an upgrade that makes new ones.\nGRANT USAGE ON SCHEMA rollcall" + to +
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rollcall" + to +
-		"-- Only `rollcall migrate` writes the list of what was applied.\nREVOKE INSERT, UPDATE, DELETE ON rollcall.migrations" +
+		"GRANT USAGE ON ALL SEQUENCES IN SCHEMA rollcall" + to +
+		"-- Only `rollcall migrate` writes the list of what was applied.\nREVOKE INSERT, UPDATE, DELETE ON rollcall.migrations, rollcall.river_migration" +
 		strings.Replace(to, " TO ", " FROM ", 1)
 }
 

@@ -46,7 +46,10 @@ func migrations(d Dialect) ([]migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the migrations: %w", err)
 		}
-		m := migration{version: i + 1, name: strings.TrimSuffix(e.Name(), ".sql"), sql: string(text)}
+		m := migration{version: i + 1, name: strings.TrimSuffix(e.Name(), ".sql")}
+		if m.sql, err = expandRiver(string(text)); err != nil {
+			return nil, err
+		}
 		if !strings.HasPrefix(m.name, fmt.Sprintf("%04d_", m.version)) {
 			return nil, fmt.Errorf("read the migrations: %s should begin with %04d_", m.name, m.version)
 		}

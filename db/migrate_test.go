@@ -2,9 +2,16 @@ package db_test
 
 import (
 	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
@@ -15,10 +22,11 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, url string) {
 		conn := openState(t, url)
-		if names, err := db.Pending(t.Context(), conn); err != nil || len(names) != 2 {
+		all := migrationNames(t)
+		if names, err := db.Pending(t.Context(), conn); err != nil || !slices.Equal(names, all) {
 			t.Fatalf("pending: %v, %v", names, err)
 		}
-		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 2 || names[0] != "0001_state" || names[1] != "0002_journal" {
+		if names, err := db.Migrate(t.Context(), conn); err != nil || !slices.Equal(names, all) {
 			t.Fatalf("applied: %v, %v", names, err)
 		}
 		if names, err := db.Migrate(t.Context(), conn); err != nil || len(names) != 0 {
@@ -28,6 +36,26 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("still pending: %v, %v", names, err)
 		}
 	})
+}
+
+// migrationNames are those of the files, which both kinds of database have.
+func migrationNames(t *testing.T) (names []string) {
+	t.Helper()
+	for _, folder := range []string{"postgres", "sqlite"} {
+		files, err := os.ReadDir(filepath.Join("migrations", folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of []string
+		for _, f := range files {
+			of = append(of, strings.TrimSuffix(f.Name(), ".sql"))
+		}
+		if names != nil && !slices.Equal(names, of) {
+			t.Fatalf("PostgreSQL has %v, SQLite %v", names, of)
+		}
+		names = of
+	}
+	return names
 }
 
 func TestMigrateOnceForAll(t *testing.T) {
@@ -49,8 +77,8 @@ func TestMigrateOnceForAll(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if applied != 2 {
-			t.Errorf("%d migrations were applied, want 2", applied)
+		if want := len(migrationNames(t)); applied != want {
+			t.Errorf("%d migrations were applied, want %d", applied, want)
 		}
 	})
 }
@@ -160,5 +188,19 @@ func TestMigrateWithoutPrivileges(t *testing.T) {
 		state.RecordFindings(t.Context(), "run1", []reconcile.Finding{{Kind: reconcile.Missing, UserID: "user_1"}}),
 		state.ResolveFindings(t.Context(), "run2"), state.Release(t.Context(), permit)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMigrateRiver holds what our migrations make against what River's own migrator wants.
+func TestMigrateRiver(t *testing.T) {
+	t.Parallel()
+	conn := migrated(t, pgtest.DB(t))
+	migrator, err := rivermigrate.New(riverpgxv5.New(conn.Pool), &rivermigrate.Config{Schema: "rollcall", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := migrator.Validate(t.Context(), nil)
+	if err != nil || !result.OK {
+		t.Errorf("River says %+v, %v: a new version of its tables needs a migration of ours with the line --river", result, err)
 	}
 }

@@ -32,7 +32,7 @@ type storedFinding struct {
 
 // RecordFindings stores what a run found and could not cure, one row for each
 // user. What it cured is in the journal already, and only ends an earlier finding
-// of the user. A finding of the same kind that was there already keeps the time
+// of the user, and the user's dead letters. A finding of the same kind that was there already keeps the time
 // when it was first seen.
 func (s *State) RecordFindings(ctx context.Context, runID string, findings []reconcile.Finding) error {
 	for batch := range slices.Chunk(findings, findingsBatch) {
@@ -41,7 +41,10 @@ func (s *State) RecordFindings(ctx context.Context, runID string, findings []rec
 			return fmt.Errorf("record findings: %w", err)
 		}
 		err = s.transaction(ctx, func(tx *gorm.DB) error {
-			if err := s.forgetFindings(tx, cured); err != nil || document == "" {
+			if err := s.forgetFindings(tx, cured); err != nil {
+				return err
+			}
+			if err := s.closeLetters(tx, cured); err != nil || document == "" {
 				return err
 			}
 			return tx.Exec(s.recordSQL(), s.table, runID, document).Error

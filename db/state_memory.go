@@ -43,7 +43,7 @@ func (s *State) Tombstones(ctx context.Context, ids []string) (map[string]time.T
 }
 
 // RecordTombstones remembers that Clerk deleted these users, and removes what
-// the journal holds of them but their ids. A tombstone that exists stays as it is.
+// the journal and the inbox hold of them but their ids. A tombstone that exists stays as it is.
 func (s *State) RecordTombstones(ctx context.Context, ids []string, source string) error {
 	if len(ids) == 0 {
 		return nil
@@ -56,8 +56,13 @@ func (s *State) RecordTombstones(ctx context.Context, ids []string, source strin
 		if err != nil {
 			return err
 		}
-		return tx.Exec("UPDATE "+n.journal+" SET before = NULL, after = NULL WHERE table_name = ? AND user_id IN "+n.listed+
+		err = tx.Exec("UPDATE "+n.journal+" SET before = NULL, after = NULL WHERE table_name = ? AND user_id IN "+n.listed+
 			" AND (before IS NOT NULL OR after IS NOT NULL)", s.table, users).Error
+		if err != nil {
+			return err
+		}
+		return tx.Exec("UPDATE "+n.events+" SET payload = NULL WHERE table_name = ? AND user_id IN "+n.listed+
+			" AND payload IS NOT NULL", s.table, users).Error
 	})
 	if err != nil {
 		return fmt.Errorf("record tombstones: %w", err)

@@ -30,6 +30,8 @@ type Overview struct {
 	// Attempts and Successes are when the last run of each mode began, and the last
 	// successful one; absent where there is none.
 	Attempts, Successes map[reconcile.Mode]time.Time
+	// Dead is the number of dead letters of the webhook receiver.
+	Dead int64
 }
 
 // Overview reads how things are.
@@ -50,6 +52,9 @@ func (s *State) Overview(ctx context.Context) (*Overview, error) {
 	}
 	if err == nil {
 		o.InSyncSince, err = s.inSyncSince(ctx)
+	}
+	if err == nil {
+		o.Dead, err = s.CountDead(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look how things are: %w", err)

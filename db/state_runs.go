@@ -48,10 +48,14 @@ func (s *State) saveRun(ctx context.Context, r *reconcile.RunReport, outcome rec
 	row := runRow{ID: r.RunID, TableName: s.table, Mode: string(r.Mode), DryRun: r.DryRun, Outcome: string(outcome),
 		Reason: stored.Reason, StartedAt: stamp(r.StartedAt), FinishedAt: stamp(r.FinishedAt), Report: string(document)}
 	return s.transaction(ctx, func(tx *gorm.DB) error {
-		return tx.Table(s.names.runs).Clauses(clause.OnConflict{
+		err := tx.Table(s.names.runs).Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "id"}},
 			DoUpdates: clause.AssignmentColumns([]string{"outcome", "reason", "finished_at", "report"}),
 		}).Create(&row).Error
+		if err != nil || outcome == Running {
+			return err
+		}
+		return s.closeLettersAfter(tx, r)
 	})
 }
 

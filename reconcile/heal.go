@@ -141,11 +141,22 @@ func (h *healing) prepare(ctx context.Context) error {
 	if h.o.DryRun {
 		return nil
 	}
-	err := h.try(ctx, func() (err error) { *h.outside, err = h.State.Outside(ctx, h.now().Add(-guardWindow)); return err })
-	if err != nil {
-		return fmt.Errorf("count what was written in the last hour: %w", err)
+	if h.counts() {
+		err := h.try(ctx, func() (err error) { *h.outside, err = h.State.Outside(ctx, h.now().Add(-guardWindow)); return err })
+		if err != nil {
+			return fmt.Errorf("count what was written in the last hour: %w", err)
+		}
 	}
 	return h.bury(ctx, slices.DeleteFunc(slices.Clone(h.ids), func(id string) bool { return !h.opts.Deleted[id] }))
+}
+
+// counts reports whether a guard bounds what this policy writes, so that it has to be
+// counted what was written before: that looks at an hour of the journal.
+func (h *healing) counts() bool {
+	p, g := h.Policy, h.Guard
+	return p.Missing == Insert && g.MaxInserted.IsSet() ||
+		(p.Stale == Update || p.Conflict == Relink) && g.MaxUpdated.IsSet() ||
+		(p.Orphaned == SoftDelete || p.Orphaned == Delete) && g.MaxOrphaned.IsSet()
 }
 
 // look judges some users: whom Clerk has by their rows, and the others by

@@ -91,6 +91,8 @@ func (a *admin) routes() {
 		"GET /api/history":            a.getHistory,
 		"GET /api/users":              a.getUsers,
 		"GET /api/users/{id}":         a.getUser,
+		"GET /api/webhooks/dead":      a.getDeadLetters,
+		"GET /api/webhooks/dead/{id}": a.getDeadLetter,
 	} {
 		a.mux.Handle(pattern, a.allow(Viewer, h))
 	}
@@ -102,6 +104,10 @@ func (a *admin) routes() {
 		"POST /api/users/{id}/sync":      a.postSync,
 		"POST /api/debug/sync-user":      a.postSyncUser,
 		"POST /api/debug/sync-all-users": a.postSyncAll,
+		"POST /api/webhooks/dead/replay": a.postReplayAll,
+
+		"POST /api/webhooks/dead/{id}/replay": a.postReplay,
+		"POST /api/webhooks/dead/{id}/drop":   a.postDrop,
 	} {
 		a.mux.Handle(pattern, a.allow(Manager, h))
 	}

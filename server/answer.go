@@ -47,7 +47,7 @@ func (a *admin) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status, code = http.StatusBadRequest, "bad_request"
 	case errors.Is(err, errViewer):
 		status, code = http.StatusForbidden, "forbidden"
-	case errors.Is(err, reconcile.ErrNoRun), errors.Is(err, reconcile.ErrGone):
+	case errors.Is(err, reconcile.ErrNoRun), errors.Is(err, reconcile.ErrGone), errors.Is(err, ErrNoLetter):
 		status, code = http.StatusNotFound, "not_found"
 	case errors.Is(err, ErrNoState):
 		status, code = http.StatusConflict, "no_state"

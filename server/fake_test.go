@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,7 @@ type operator struct {
 	status   func(context.Context) (server.Status, error)
 	person   server.Person
 	points   []server.Point
+	payload  []byte
 	err      error
 }
 
@@ -223,3 +225,33 @@ func (s *site) ask(method, path, body string, headers ...string) answer {
 
 // as is the header of a token.
 func as(token string) string { return "Authorization: Bearer " + token }
+
+func (o *operator) DeadLetters(_ context.Context, before int64, limit int) ([]server.DeadLetter, int64, error) {
+	all := []server.DeadLetter{{ID: 3}, {ID: 2}, {ID: 1}}
+	for before > 0 && len(all) > 0 && all[0].ID >= before {
+		all = all[1:]
+	}
+	return all[:min(limit, len(all))], 3, o.err
+}
+
+func (o *operator) DeadLetter(_ context.Context, id int64) (server.DeadLetter, error) {
+	if id != 3 {
+		return server.DeadLetter{}, server.ErrNoLetter
+	}
+	return server.DeadLetter{ID: 3, Payload: o.payload}, o.err
+}
+
+func (o *operator) ReplayDead(_ context.Context, id int64) error {
+	o.note(fmt.Sprint("replay ", id))
+	return o.err
+}
+
+func (o *operator) ReplayAllDead(context.Context) (int, error) {
+	o.note("replay all")
+	return 3, o.err
+}
+
+func (o *operator) DropDead(_ context.Context, id int64, by, reason string) error {
+	o.note(fmt.Sprintf("drop %d by %s: %s", id, by, reason))
+	return o.err
+}

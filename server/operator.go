@@ -17,6 +17,7 @@ type Operator interface {
 	Runner
 	History
 	People
+	Mail
 }
 
 // Watcher tells how things are.
@@ -69,6 +70,8 @@ var (
 	ErrUnavailable = errors.New("the database is out of reach")
 	// ErrBadRequest is for what the caller can put right.
 	ErrBadRequest = errors.New("bad request")
+	// ErrNoLetter is for a dead letter that is not there, or not any more.
+	ErrNoLetter = errors.New("there is no such dead letter, or not any more")
 	// ErrClerk is for a Clerk that is out of reach or refuses.
 	ErrClerk = errors.New("Clerk has no answer")
 )

@@ -50,8 +50,8 @@ var forgeries = []forgery{
 		danger: "whoever recorded an event can repeat it whenever they like", cure: "refuse a svix-timestamp that is more than five minutes off"},
 }
 
-// endpoint is the application's own webhook endpoint.
-type endpoint struct {
+// pinged is the application's own webhook endpoint.
+type pinged struct {
 	url    string
 	client *http.Client
 	signer *standardwebhooks.Webhook
@@ -97,7 +97,7 @@ func (c *checker) webhook(ctx context.Context, address string) {
 	}
 }
 
-func (c *checker) endpoint(address string) (*endpoint, error) {
+func (c *checker) endpoint(address string) (*pinged, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("--webhook: write the whole URL of the endpoint, like https://app.example.com/api/webhooks/clerk")
@@ -111,11 +111,11 @@ func (c *checker) endpoint(address string) (*endpoint, error) {
 	}
 	client := &http.Client{Timeout: endpointPatience, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // as Clerk's sender
-	return &endpoint{url: address, client: client, signer: signer, agent: "rollcall/" + c.p.Version + " (check)"}, nil
+	return &pinged{url: address, client: client, signer: signer, agent: "rollcall/" + c.p.Version + " (check)"}, nil
 }
 
 // send signs a body as Clerk does, lets alter spoil it, and returns the answer's status.
-func (e *endpoint) send(ctx context.Context, body string, alter func(*string, http.Header), age time.Duration) (int, http.Header, error) {
+func (e *pinged) send(ctx context.Context, body string, alter func(*string, http.Header), age time.Duration) (int, http.Header, error) {
 	id, at := "msg_rollcall_check_"+rand.Text(), time.Now().Add(-age)
 	signature, err := e.signer.Sign(id, at, []byte(body))
 	if err != nil {

@@ -70,8 +70,8 @@ Nothing set up yet? See the whole story with:  rollcall demo`,
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read variables that the environment lacks from this `FILE`")
 	run.register(root)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.initCommand(), p.checkCommand(), p.userCommand(), p.runsCommand(), p.undoCommand(), p.pauseCommand(), p.resumeCommand(), p.migrateCommand(),
-		p.grantsCommand(), p.healthcheckCommand(), p.demoCommand(), p.simCommand(), p.versionCommand())
+	root.AddCommand(p.initCommand(), p.checkCommand(), p.userCommand(), p.runsCommand(), p.webhooksCommand(), p.undoCommand(), p.pauseCommand(), p.resumeCommand(), p.migrateCommand(),
+		p.grantsCommand(), p.alertCommand(), p.healthcheckCommand(), p.demoCommand(), p.simCommand(), p.versionCommand())
 	return root
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
 	"github.com/rollcall-sync/rollcall/server"
+	"github.com/rollcall-sync/rollcall/webhook"
 )
 
 // operator is what stands behind the admin API: the service, and the daemon
@@ -17,6 +18,10 @@ import (
 type operator struct {
 	*service
 	daemon *daemon.Daemon
+	// receiver takes Clerk's webhooks, and inbox is its database; nil: none are received.
+	receiver *webhook.Receiver
+	inbox    *db.Conn
+	ballast  []byte
 }
 
 var _ server.Operator = (*operator)(nil)
@@ -47,6 +52,7 @@ func (o *operator) Status(ctx context.Context) (server.Status, error) {
 		view = &db.Overview{}
 	}
 	fill(&s, view)
+	s.Alerts = o.alertStatus(ctx)
 	for mode, r := range d.Last {
 		if known := s.Last[mode]; r.Outcome != reconcile.Skipped && (known == nil || known.StartedAt.Before(r.StartedAt)) {
 			s.Last[mode] = r
@@ -80,7 +86,7 @@ func fill(s *server.Status, view *db.Overview) {
 	if view.Pause.Paused() {
 		s.Paused = &server.Paused{Since: view.Pause.Since, Reason: view.Pause.Reason, By: view.Pause.By}
 	}
-	s.InstanceID = view.InstanceID
+	s.InstanceID, s.Dead = view.InstanceID, view.Dead
 	for kind, n := range view.Open {
 		s.Drift[kind] = n
 	}
@@ -276,7 +282,7 @@ func (o *operator) Gauges(ctx context.Context) (server.Gauges, error) {
 	if err != nil {
 		return server.Gauges{}, err
 	}
-	g := server.Gauges{Attempts: view.Attempts, Successes: view.Successes, Drift: view.Open, Paused: view.Pause.Paused()}
+	g := server.Gauges{Attempts: view.Attempts, Successes: view.Successes, Drift: view.Open, Paused: view.Pause.Paused(), Dead: view.Dead}
 	if view.Whole != nil {
 		g.Users = view.Whole.Clerk.Users
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 func (p *Program) simCommand() *cobra.Command {
 	cfg := clerksim.Config{}
+	hooks := clerksim.Webhooks{}
 	var listen, limit string
 	cmd := &cobra.Command{
 		Use: "sim", Short: "The simulated Clerk alone, for tests without an account", Args: noArguments,
@@ -27,7 +29,15 @@ func (p *Program) simCommand() *cobra.Command {
 			case cfg.Latency < 0 || cfg.Latency > time.Minute:
 				return usage(fmt.Errorf("--latency %s: use 0 to 1m", cfg.Latency))
 			}
-			return clerksim.Serve(cmd.Context(), listen, clerksim.New(cfg), func(url string) {
+			if err := checkSimWebhooks(hooks); err != nil {
+				return usage(err)
+			}
+			hooks.Seed = cfg.Seed
+			sim := clerksim.New(cfg)
+			if err := sim.SetWebhooks(hooks); err != nil {
+				return usage(err)
+			}
+			return clerksim.Serve(cmd.Context(), listen, sim, func(url string) {
 				fmt.Fprintf(p.Stdout, "listening on %s\n", url)
 			})
 		},
@@ -40,7 +50,31 @@ func (p *Program) simCommand() *cobra.Command {
 	flags.DurationVar(&cfg.Latency, "latency", 0, "how long each request takes")
 	flags.StringVar(&limit, "rate-limit", "off", "production (1000 requests in 10 s), development (100) or off")
 	flags.Float64Var(&cfg.Errors, "errors", 0, "how many `PERCENT` of the requests fail")
+	flags.StringVar(&hooks.URL, "webhook-url", "", "where to send user.created, user.updated and user.deleted")
+	flags.StringVar(&hooks.Secret, "webhook-secret", "", "their signing secret, whsec_... and base64")
+	flags.Float64Var(&hooks.Loss, "webhook-loss", 0, "how many `PERCENT` of them are never sent")
+	flags.Float64Var(&hooks.Duplicate, "webhook-duplicate", 0, "how many `PERCENT` are sent twice")
+	flags.Float64Var(&hooks.Reorder, "webhook-reorder", 0, "how many `PERCENT` arrive after a later one")
+	flags.DurationVar(&hooks.Delay, "webhook-delay", 0, "the longest random delay of one")
 	return cmd
+}
+
+// checkSimWebhooks looks at the flags of webhooks together.
+func checkSimWebhooks(w clerksim.Webhooks) error {
+	switch {
+	case w.URL == "" && (w.Secret != "" || w.Loss != 0 || w.Duplicate != 0 || w.Reorder != 0 || w.Delay != 0):
+		return errors.New("--webhook-... needs --webhook-url: where are the events to go?")
+	case w.URL != "" && w.Secret == "":
+		return errors.New("--webhook-url needs --webhook-secret: whsec_ and the base64 of some random bytes")
+	case w.Delay < 0 || w.Delay > time.Hour:
+		return fmt.Errorf("--webhook-delay %s: use 0 to 1h", w.Delay)
+	}
+	for name, percent := range map[string]float64{"loss": w.Loss, "duplicate": w.Duplicate, "reorder": w.Reorder} {
+		if !(percent >= 0 && percent <= 100) {
+			return fmt.Errorf("--webhook-%s %v: use a percentage from 0 to 100", name, percent)
+		}
+	}
+	return nil
 }
 
 var rateLimits = map[string]clerksim.RateLimit{

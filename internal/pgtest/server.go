@@ -21,6 +21,9 @@ const startTimeout = time.Minute
 // errPortTaken means that another process took the port between the choice and the start.
 var errPortTaken = errors.New("the port was taken")
 
+// Durable are the settings of a server that loses nothing, as one in production, for NewServer.
+var Durable = []string{"fsync=on", "synchronous_commit=on", "full_page_writes=on", "wal_level=replica"}
+
 // StopMode says how a server is stopped.
 type StopMode int
 
@@ -39,11 +42,12 @@ type Server struct {
 	as       *syscall.Credential
 	cmd      *exec.Cmd // nil while stopped
 	watcher  *watcher
+	settings []string
 }
 
 // NewServer creates a cluster and starts its server. The caller closes it; should the process die before, the server
-// is stopped all the same.
-func NewServer(ctx context.Context) (*Server, error) {
+// is stopped all the same. Settings, such as Durable, come after those for a throw-away server.
+func NewServer(ctx context.Context, settings ...string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -56,7 +60,7 @@ func NewServer(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for PostgreSQL: %w", err)
 	}
-	s := &Server{bin: bin, dir: dir, password: rand.Text(), as: as}
+	s := &Server{bin: bin, dir: dir, password: rand.Text(), as: as, settings: settings}
 	if s.watcher, err = watch(filepath.Join(dir, "data", "postmaster.pid"), dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -137,6 +141,9 @@ func (s *Server) start(ctx context.Context) error {
 		"wal_level=minimal", "max_wal_senders=0", "max_wal_size=4GB",
 		"timezone=UTC", "log_timezone=UTC", "lc_messages=C", // Tests see the same everywhere.
 	} {
+		args = append(args, "-c", setting)
+	}
+	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
 	}
 	cmd := command(s.as, s.dir, filepath.Join(s.bin, "postgres"), args...)

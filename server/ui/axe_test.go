@@ -25,6 +25,7 @@ func TestAccessible(t *testing.T) {
 					{"#/runs/" + w.runs[0].RunID, `document.querySelector(".run-findings .grid-space .row")`},
 					{"#/users", `document.querySelector(".results .empty")`},
 					{"#/users/" + w.findings[0].UserID, `document.querySelector(".sides")`},
+					{"#/webhooks", `document.querySelector(".results tbody tr")`},
 				} {
 					p.Go(place.hash)
 					p.Until(place.hash, place.ready)

@@ -52,6 +52,14 @@ func TestLook(t *testing.T) {
 				p.Go("#/users/" + userID(7_000_000))
 				p.Says(".person", "In sync")
 				p.Shoot("users-" + v.name)
+				p.Go("#/webhooks")
+				p.Until("the letters", `document.querySelector(".results tbody tr, .results .empty")`)
+				p.Shoot("webhooks-" + v.name)
+				if n > 0 {
+					p.Click(".results tbody tr button")
+					p.Says(".person", "Payload")
+					p.Shoot("letter-" + v.name)
+				}
 			}
 		})
 	}

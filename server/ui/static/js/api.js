@@ -53,5 +53,10 @@ export const api = {
   heal: (id) => call(`/api/users/${encodeURIComponent(id)}/sync`, { method: "POST" }),
   healMany: (ids) => call("/api/users/sync", { method: "POST", body: { ids } }),
   pause: (reason) => call("/api/pause", { method: "POST", body: { reason } }),
+  deadLetters: (before, signal) => call(`/api/webhooks/dead${query({ before, limit: 100 })}`, { signal }),
+  deadLetter: (id, reveal, signal) => call(`/api/webhooks/dead/${id}${query({ reveal: reveal ? "1" : "" })}`, { signal }),
+  replay: (id) => call(`/api/webhooks/dead/${id}/replay`, { method: "POST" }),
+  replayAll: () => call("/api/webhooks/dead/replay", { method: "POST" }),
+  drop: (id, reason) => call(`/api/webhooks/dead/${id}/drop`, { method: "POST", body: { reason } }),
   resume: () => call("/api/resume", { method: "POST" }),
 };

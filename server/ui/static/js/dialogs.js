@@ -89,6 +89,24 @@ export function askPause() {
   });
 }
 
+/** askReason asks for a reason and does the work with it; the result is whether it was done. */
+export function askReason({ head, text, label, hint, yes, work }) {
+  return new Promise((resolve) => {
+    const reason = h("input", { class: "input", id: "reason", required: true, maxlength: 500, autocomplete: "off", placeholder: hint });
+    const button = h("button", { class: "button danger" }, yes);
+    const form = h("form", { method: "dialog" }, h("div", { class: "field" }, h("label", { for: "reason" }, label), reason), h("div", { class: "end" }, closer(), button));
+    const dialog = modal(head, h("p", { class: "soft" }, text), form);
+    let done = false;
+    form.addEventListener("submit", async (e) => {
+      e.preventDefault();
+      done = await act(button, () => work(reason.value.trim()));
+      if (done) dialog.close();
+    });
+    dialog.addEventListener("close", () => resolve(done));
+    reason.focus();
+  });
+}
+
 /** resume ends the pause. */
 export async function resume(button) {
   if (await act(button, () => api.resume())) { toast("good", "Resumed."); refresh(); }
@@ -106,7 +124,7 @@ export function confirmed(head, text, yes) {
 }
 
 const shortcuts = [
-  [["g", "o"], "Overview"], [["g", "f"], "Findings"], [["g", "r"], "Runs"], [["g", "u"], "Users"],
+  [["g", "o"], "Overview"], [["g", "f"], "Findings"], [["g", "r"], "Runs"], [["g", "u"], "Users"], [["g", "w"], "Webhooks"],
   [["r"], "Run now"], [["p"], "Pause or resume"], [["/"], "Search"],
   [["j"], "Next in the list (or ↓)"], [["k"], "Previous in the list (or ↑)"], [["Enter"], "Open the user"], [["x"], "Select (or Space)"], [["h"], "Heal the user who is open"], [["Esc"], "Close"],
   [["t"], "Theme: system, light, dark"], [["?"], "This help"],

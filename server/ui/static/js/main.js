@@ -12,6 +12,7 @@ const pages = {
   runs: () => import("./runs.js"),
   run: () => import("./run.js"),
   users: () => import("./users.js"),
+  webhooks: () => import("./webhooks.js"),
 };
 const main = document.getElementById("main");
 let shown = null; // the page's handle: {key, change?(place), destroy?()}
@@ -59,9 +60,11 @@ function bar({ status, connected, error, since }) {
   pill.hidden = false;
   pill.className = `pill ${status.running ? "run" : v.tone}`;
   put(pill, status.running ? (status.running.dry_run ? "Dry run" : "Running") : v.short);
-  const badge = document.getElementById("nav-findings"), n = open(status);
-  badge.hidden = n === 0;
-  put(badge, n > 9999 ? `${int(Math.floor(n / 1000))}k` : int(n));
+  for (const [id, n] of [["nav-findings", open(status)], ["nav-dead", status.dead_letters ?? 0]]) {
+    const badge = document.getElementById(id);
+    badge.hidden = n === 0;
+    put(badge, n > 9999 ? `${int(Math.floor(n / 1000))}k` : int(n));
+  }
 }
 
 const themes = { auto: "Theme: the system's", light: "Theme: light", dark: "Theme: dark" };
@@ -89,7 +92,7 @@ function key(e) {
   if (e.target.matches("input:not([type=checkbox]), textarea, select")) return;
   if (Date.now() - went < 1200) {
     went = 0;
-    const to = { o: "#/", f: "#/findings", r: "#/runs", u: "#/users" }[e.key];
+    const to = { o: "#/", f: "#/findings", r: "#/runs", u: "#/users", w: "#/webhooks" }[e.key];
     if (to) { e.preventDefault(); location.hash = to; return; }
   }
   const does = {

@@ -1,0 +1,112 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
+)
+
+// cause says why an event is a dead letter.
+type cause string
+
+// The causes. Those of a user's can end by themselves: once the user is healed, the
+// letter is closed.
+const (
+	malformed cause = "malformed" // not an event as Clerk sends it
+	stranger  cause = "instance"  // of another Clerk instance
+	rejected  cause = "rejected"  // the database refused the row
+	conflict  cause = "conflict"  // another row holds a unique value of the user's, who has no row
+	exhausted cause = "attempts"  // the last attempt failed
+)
+
+// verdict is what becomes of an event: done, or dead for a cause, or, without either,
+// to be tried again.
+type verdict struct {
+	done   bool
+	cause  cause
+	reason string // in words, for people; no values
+}
+
+var done = verdict{done: true}
+
+func tryAgain(reason string) verdict { return verdict{reason: reason} }
+
+// settleWithin is how long Clerk's own lists may lag behind its events. Up to that age
+// an event that Clerk's answer contradicts is tried again, and then Clerk's answer counts.
+const settleWithin = 10 * time.Minute
+
+// judge says what becomes of an event whose user was looked at. aborted is the guard
+// that stopped something on the way, nil for none.
+//
+// What remains wrong is a finding, which runs report and cure, and no reason to keep the
+// event: that the policy only reports drift does not make a dead letter of every change. Two
+// things do, because somebody waits for that row: a row that the database refuses,
+// and one that cannot be inserted because of another.
+func judge(e *letter, h *reconcile.Healed, policy reconcile.Policy, aborted error) verdict {
+	f := h.Finding
+	if aborted != nil && !settled(h) {
+		return tryAgain(aborted.Error())
+	}
+	switch {
+	case f == nil:
+		return judgeSound(e, h)
+	case f.Fixed:
+		return done
+	case f.Kind == reconcile.Rejected:
+		return verdict{cause: rejected, reason: f.Detail}
+	case f.Kind == reconcile.Conflict && !h.Present:
+		return verdict{cause: conflict, reason: conflictReason(f)}
+	case f.Kind == reconcile.Stale && policy.Stale == reconcile.Update && !slices.Contains(f.Fields, reconcile.DeletedAtField):
+		// The row changed at that moment, or another row is about to let a value go.
+		return tryAgain("the row could not be updated: " + f.Detail)
+	default:
+		return done
+	}
+}
+
+// judgeSound is judge where nothing is wrong with the row, or there is nobody to have one.
+func judgeSound(e *letter, h *reconcile.Healed) verdict {
+	switch {
+	case e.age >= settleWithin:
+		return done
+	case e.Type == deleted && h.User != nil:
+		return tryAgain("Clerk sent user.deleted and still has the user")
+	case e.Type != deleted && h.User == nil && !h.Present && !e.buried:
+		return tryAgain("Clerk sent " + e.Type + " and does not have the user")
+	default:
+		return done
+	}
+}
+
+// settled reports whether a guard that stopped others left this user in order.
+func settled(h *reconcile.Healed) bool {
+	if h.Finding != nil {
+		return h.Finding.Fixed
+	}
+	return h.User != nil && h.Present
+}
+
+func conflictReason(f *reconcile.Finding) string {
+	switch {
+	case f.HeldBy == "" && f.Detail == "":
+		return "another row holds a unique value of the user's"
+	case f.HeldBy == "":
+		return f.Detail
+	case f.Detail == "":
+		return fmt.Sprintf("%s: the row of %s holds the value", f.Constraint, f.HeldBy)
+	default:
+		return fmt.Sprintf("%s: the row of %s holds the value: %s", f.Constraint, f.HeldBy, f.Detail)
+	}
+}
+
+// ErrClerk is wrapped by an error of Heal where Clerk has no answer.
+var ErrClerk = errors.New("Clerk has no answer")
+
+// passing reports whether an error says nothing about the events: something that
+// they need is away, or Rollcall is paused. They wait then, for as long as it takes.
+func passing(err error) bool {
+	return errors.Is(err, ErrClerk) || errors.Is(err, reconcile.ErrUnavailable) || errors.Is(err, reconcile.ErrPaused)
+}
