@@ -53,7 +53,7 @@ func lackingOnState(ctx context.Context, conn *Conn) (lacking []string, err erro
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) p
 		WHERE n.nspname = 'rollcall' AND c.relkind IN ('r', 'p') AND (c.relname NOT IN ('migrations', 'river_migration') OR p = 'SELECT') AND NOT has_table_privilege(c.oid, p)
 		UNION ALL SELECT format('GRANT USAGE ON SEQUENCE rollcall.%I TO %I;', c.relname, current_user) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = 'rollcall' AND c.relkind = 'S' AND NOT has_sequence_privilege(c.oid, 'USAGE'))::text[]`).Scan(&lacking)
+		WHERE n.nspname = 'rollcall' AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END)::text[]`).Scan(&lacking)
 	return lacking, err
 }
 
