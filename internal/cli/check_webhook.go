@@ -50,8 +50,8 @@ var forgeries = []forgery{
 		danger: "whoever recorded an event can repeat it whenever they like", cure: "refuse a svix-timestamp that is more than five minutes off"},
 }
 
-// pinged is the application's own webhook endpoint.
-type pinged struct {
+// handler is the application's own webhook endpoint.
+type handler struct {
 	url    string
 	client *http.Client
 	signer *standardwebhooks.Webhook
@@ -97,7 +97,7 @@ func (c *checker) webhook(ctx context.Context, address string) {
 	}
 }
 
-func (c *checker) endpoint(address string) (*pinged, error) {
+func (c *checker) endpoint(address string) (*handler, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("--webhook: write the whole URL of the endpoint, like https://app.example.com/api/webhooks/clerk")
@@ -111,25 +111,25 @@ func (c *checker) endpoint(address string) (*pinged, error) {
 	}
 	client := &http.Client{Timeout: endpointPatience, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // as Clerk's sender
-	return &pinged{url: address, client: client, signer: signer, agent: "rollcall/" + c.p.Version + " (check)"}, nil
+	return &handler{url: address, client: client, signer: signer, agent: "rollcall/" + c.p.Version + " (check)"}, nil
 }
 
 // send signs a body as Clerk does, lets alter spoil it, and returns the answer's status.
-func (e *pinged) send(ctx context.Context, body string, alter func(*string, http.Header), age time.Duration) (int, http.Header, error) {
+func (h *handler) send(ctx context.Context, body string, alter func(*string, http.Header), age time.Duration) (int, http.Header, error) {
 	id, at := "msg_rollcall_check_"+rand.Text(), time.Now().Add(-age)
-	signature, err := e.signer.Sign(id, at, []byte(body))
+	signature, err := h.signer.Sign(id, at, []byte(body))
 	if err != nil {
 		return 0, nil, fmt.Errorf("sign a ping: %w", err)
 	}
-	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {e.agent}, "Svix-Id": {id},
+	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {h.agent}, "Svix-Id": {id},
 		"Svix-Timestamp": {strconv.FormatInt(at.Unix(), 10)}, "Svix-Signature": {signature}}
 	alter(&body, header)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, fmt.Errorf("ping the webhook endpoint: %w", err)
 	}
 	req.Header = header
-	resp, err := e.client.Do(req)
+	resp, err := h.client.Do(req)
 	if err != nil {
 		return 0, nil, fmt.Errorf("ping the webhook endpoint: %w", err)
 	}
