@@ -51,7 +51,9 @@ func lackingOnState(ctx context.Context, conn *Conn) (lacking []string, err erro
 	err = conn.Pool.QueryRow(ctx, `SELECT ARRAY(SELECT format('GRANT USAGE ON SCHEMA rollcall TO %I;', current_user) FROM pg_namespace WHERE nspname = 'rollcall' AND NOT has_schema_privilege(oid, 'USAGE')
 		UNION ALL SELECT format('GRANT %s ON rollcall.%I TO %I;', p, c.relname, current_user)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) p
-		WHERE n.nspname = 'rollcall' AND c.relkind IN ('r', 'p') AND (c.relname <> 'migrations' OR p = 'SELECT') AND NOT has_table_privilege(c.oid, p))::text[]`).Scan(&lacking)
+		WHERE n.nspname = 'rollcall' AND c.relkind IN ('r', 'p') AND (c.relname NOT IN ('migrations', 'river_migration') OR p = 'SELECT') AND NOT has_table_privilege(c.oid, p)
+		UNION ALL SELECT format('GRANT USAGE ON SEQUENCE rollcall.%I TO %I;', c.relname, current_user) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'rollcall' AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END)::text[]`).Scan(&lacking)
 	return lacking, err
 }
 

@@ -36,7 +36,7 @@ func (c *checker) prove(ctx context.Context) {
 	case err != nil:
 		c.broken("prove", "", err)
 	case c.state == nil && c.cfg.Database.StateURL != "none":
-		c.Warn("prove", "rollcall migrate, and once more", "the journal's entries were not part of the proof: the state's tables are still to be made")
+		c.Warn("state", "rollcall migrate, and once more", "the journal's entries were not part of the proof: the state's tables are still to be made")
 	}
 }
 

@@ -203,10 +203,10 @@ func brief(r reconcile.RunReport) string {
 		r.Conflict.Found, r.Conflict.IDs, r.Rejected.Found, r.Rejected.IDs)
 }
 
-// check runs the check, which must accept the configuration, and returns what it named.
+// check runs the check with its proof, which must accept the configuration, and returns what it named.
 func (w *world) check() string {
 	w.Helper()
-	code, stdout, stderr := w.rollcall("check", "--json")
+	code, stdout, stderr := w.rollcall("check", "--json", "--prove-writes")
 	var notices []db.Notice
 	if err := json.Unmarshal([]byte(stdout), &notices); err != nil || code != 0 {
 		w.Errorf("check ended with %d: %v\n%s%s", code, err, stdout, stderr)
@@ -282,7 +282,7 @@ func section(title string, all []result) string {
 
 const documentHead = `# Users tables, and what init makes of them
 
-Written by a test (internal/schematest): each table goes through ` + "`init`, `check`" + `, a run on 44 users of every kind (among
+Written by a test (internal/schematest): each table goes through ` + "`init`, `check --prove-writes`" + `, a run on 44 users of every kind (among
 them some without an e-mail address or a name, and one with names longer than most columns), a run that must be in sync, one
 changed, one deleted and one re-registered user, and the runs that find and cure that. PostgreSQL is a real one.
 
