@@ -149,7 +149,10 @@ func (s *Sim) Delete(id string) error {
 		return ErrNotFound
 	}
 	s.over.removed[id] = true
-	gone := append([]byte(`{"deleted":true,"external_id":`), appendNullable(nil, p.externalID)...)
+	gone := []byte(`{"deleted":true`)
+	if p.externalID != nil { // Clerk's description knows no null here
+		gone = appendString(append(gone, `,"external_id":`...), *p.externalID)
+	}
 	s.happened("user.deleted", id, append(appendString(append(gone, `,"id":`...), id), `,"object":"user"}`...))
 	if i, ok := s.gen.index(id); ok {
 		s.over.deleted[i] = true
