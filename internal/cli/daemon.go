@@ -69,6 +69,12 @@ func (p *Program) serve(ctx context.Context, tell serving) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	o.daemon = d
+	if a.cfg.Server.Public != "" {
+		if s.ensuring, err = o.newEnsuring(); err != nil {
+			return err
+		}
+		defer s.ensuring.close(a.log)
+	}
 	if err := o.receive(ctx); err != nil {
 		return err
 	}
@@ -80,12 +86,6 @@ func (p *Program) serve(ctx context.Context, tell serving) (err error) {
 				a.log.Warn("webhook", zap.Error(err))
 			}
 		})
-	}
-	if a.cfg.Server.Public != "" {
-		if s.ensuring, err = o.newEnsuring(); err != nil {
-			return err
-		}
-		defer s.ensuring.close(a.log)
 	}
 	var listeners sync.WaitGroup
 	for _, l := range a.listeners(ctx, o) {
