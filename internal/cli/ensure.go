@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -126,18 +125,12 @@ func (r firstRows) Read(ctx context.Context, ids []string) ([]reconcile.Version,
 // firstHealer heals users on their first request.
 type firstHealer struct{ *operator }
 
-// Heal implements ensure.Healer, and measures how long users waited for their rows.
+// Heal implements ensure.Healer.
 func (h firstHealer) Heal(ctx context.Context, ids []string, o reconcile.HealOptions) ([]reconcile.Healed, error) {
 	if _, err := h.opened(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", reconcile.ErrUnavailable, err)
 	}
-	healed, err := h.heal(ctx, ids, o)
-	for i := range healed {
-		if healed[i].Created {
-			err = errors.Join(err, h.found(*healed[i].Finding))
-		}
-	}
-	return healed, err
+	return h.heal(ctx, ids, o)
 }
 
 // forget has the check look anew for users whose rows are gone.
