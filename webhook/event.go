@@ -74,9 +74,12 @@ func parse(id string, payload []byte) (Event, error) {
 
 // moment reads a time of Clerk's, which comes in milliseconds and has been seen in seconds.
 func moment(n int64) time.Time {
-	const least = 100_000_000_000 // in milliseconds that is 1973, in seconds the year 5138
+	const (
+		least = 100_000_000_000     // in milliseconds that is 1973, in seconds the year 5138
+		most  = 253_402_300_799_999 // the end of the year 9999, the last that JSON's times can tell
+	)
 	switch {
-	case n <= 0 || n > 10*least*1000:
+	case n <= 0 || n > most:
 		return time.Time{}
 	case n < least:
 		return time.Unix(n, 0).UTC()

@@ -108,11 +108,13 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, id string, body [
 		h.log.Warn("webhook: an event with a good signature cannot be read", zap.String("svix_id", id))
 	}
 	switch fresh, err := h.keeper.keep(r.Context(), e); {
-	case err != nil && r.Context().Err() != nil: // nobody waits for the answer any more
-		h.count(kind, "failed")
 	case err != nil:
 		h.count(kind, "failed")
-		h.log.Error("webhook: an event could not be stored, Svix will send it again", zap.String("svix_id", id), zap.Error(err))
+		if r.Context().Err() == nil {
+			h.log.Error("webhook: an event could not be stored, Svix will send it again", zap.String("svix_id", id), zap.Error(err))
+		}
+		// It is said to those who have hung up, too: to say nothing is a 200, and who closed one
+		// half of the connection still reads it.
 		again(w, "the event could not be stored: send it again")
 	case fresh:
 		h.count(kind, "stored")

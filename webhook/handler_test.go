@@ -217,6 +217,29 @@ func TestWhatCannotBeStoredComesAgain(t *testing.T) {
 	}
 }
 
+// TestWhoHangsUpIsNotToldThatItIsStored: who has closed one half of the connection is
+// gone for the server, and still reads the answer.
+func TestWhoHangsUpIsNotToldThatItIsStored(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.shelf.err = context.Canceled
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := d.deliver(t, delivery{body: goodBody, change: func(r *http.Request) { *r = *r.WithContext(gone) }})
+	if w.Code != 503 || d.counts["user.created failed"] != 1 {
+		t.Errorf("status %d, counted %v", w.Code, d.counts)
+	}
+}
+
+func TestTimesThatJSONCannotTellAreLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int64{253_402_300_799_999, 253_402_300_800_000, 999_999_999_999_999, 99_999_999_999} {
+		if _, err := moment(n).MarshalJSON(); err != nil {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
+
 func TestSecretsAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, secrets := range [][]string{nil, {"whsec_"}, {"whsec_!!"}, {secretA, ""}} {

@@ -159,7 +159,8 @@ func (s *service) refresh(ctx context.Context) error {
 }
 
 // heal is Engine.Heal on the parts of now. The engine is kept for as long as they
-// are: it remembers that this is the right Clerk for the table.
+// are: it remembers that this is the right Clerk for the table. It measures how long
+// users waited for their rows, by whichever way they came.
 func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOptions) ([]reconcile.Healed, error) {
 	s.mu.Lock()
 	if s.healer == nil {
@@ -173,6 +174,9 @@ func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOption
 	}
 	var gone []string
 	for _, h := range healed {
+		if h.Created {
+			err = errors.Join(err, s.found(*h.Finding))
+		}
 		if !h.Present && !o.DryRun {
 			gone = append(gone, h.UserID)
 		}
