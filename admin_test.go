@@ -80,7 +80,7 @@ func (a *api) fits(method string, u *url.URL, response *http.Response, answer []
 	a.Helper()
 	template := u.Path
 	if a.spec.Paths.Find(template) == nil {
-		template = regexp.MustCompile(`^(/api/(runs|users)/)[^/]+`).ReplaceAllString(u.Path, "${1}{id}")
+		template = regexp.MustCompile(`^(/api/(runs|users|webhooks/dead)/)[^/]+`).ReplaceAllString(u.Path, "${1}{id}")
 	}
 	path := a.spec.Paths.Find(template)
 	if path == nil || path.GetOperation(method) == nil {
@@ -259,6 +259,13 @@ func TestAdminAPI(t *testing.T) {
 	a.call(200, "", "POST", "/login", `{"token":"`+viewerToken+`"}`)
 	a.call(303, "", "POST", "/logout", "")
 	a.call(200, viewerToken, "GET", "/metrics", "")
+
+	// TestWebhooks has letters; here there are none.
+	a.call(200, viewerToken, "GET", "/api/webhooks/dead", "")
+	a.call(200, adminToken, "POST", "/api/webhooks/dead/replay", "")
+	a.call(404, viewerToken, "GET", "/api/webhooks/dead/1", "")
+	a.call(404, adminToken, "POST", "/api/webhooks/dead/1/replay", "")
+	a.call(404, adminToken, "POST", "/api/webhooks/dead/1/drop", `{"reason":"why not"}`)
 
 	// What does not work.
 	a.call(401, "wrong", "GET", "/api/status", "")
