@@ -26,7 +26,7 @@ RACE     := $(if $(CC_FOUND),-race)
 export CGO_ENABLED := $(if $(CC_FOUND),1,0)
 
 # Programs that the tests need, and the Debian package of each.
-PROGRAMS := postgres:postgresql pgbouncer:pgbouncer chromium:chromium
+PROGRAMS := postgres:postgresql pgbouncer:pgbouncer chromium:chromium redis-server:redis-server
 
 .PHONY: help
 help: ## list the commands
@@ -64,10 +64,12 @@ format: ## check that the code is formatted
 .PHONY: vet
 vet: ## run go vet
 	@$(GO) vet ./...
+	@cd deploy && $(GO) vet .
 
 .PHONY: lint
 lint: ## run golangci-lint (the first time, building it takes minutes)
 	@$(GOLANGCI_LINT) run ./...
+	@cd deploy && $(GOLANGCI_LINT) run .
 
 .PHONY: test
 test: deps format vet lint ## check the format, vet, lint, and run all tests on a real PostgreSQL
@@ -77,6 +79,8 @@ test: deps format vet lint ## check the format, vet, lint, and run all tests on 
 		echo "test: no C compiler ($$($(GO) env CC)): the race detector needs one, so the tests run without it"; \
 	fi; \
 	$(PGTEST) $(GO) test $(RACE) -shuffle=on -timeout=30m $(TESTFLAGS) $(PKG) || exit 1; \
+	: 'deploy is a module of its own. Kubernetes and Prometheus need no race detector of ours.'; \
+	[ "$(PKG)" != ./... ] || $(PGTEST) sh -c 'cd deploy && $(GO) test -shuffle=on -timeout=30m $(TESTFLAGS) .' || exit 1; \
 	echo "test: format, vet, lint and tests passed ($$how; the tests took $$(( $$(date +%s) - start )) s)"
 
 .PHONY: bench

@@ -260,12 +260,29 @@ func TestAdminAPI(t *testing.T) {
 	a.call(303, "", "POST", "/logout", "")
 	a.call(200, viewerToken, "GET", "/metrics", "")
 
-	// TestWebhooks has letters; here there are none.
-	a.call(200, viewerToken, "GET", "/api/webhooks/dead", "")
+	// Dead letters.
+	pgtest.Exec(t, url, "INSERT INTO rollcall.events (table_name, svix_id, type, user_id, instance_id, payload, reason, dead_at, dead_cause)"+
+		" SELECT 'users', 'msg_' || i, 'user.created', 'user_x', '', '{\"data\":{\"first_name\":\"eve.smith\"}}', 'no', now(), 'malformed' FROM generate_series(1, 3) i")
+	type letters struct {
+		Letters []struct {
+			ID json.Number `json:"id"`
+		}
+		Total int64
+	}
+	dead := get[letters](a, "/api/webhooks/dead?limit=2")
+	if dead.Total != 3 || len(dead.Letters) != 2 {
+		t.Fatalf("dead letters: %+v", dead)
+	}
+	letter := "/api/webhooks/dead/" + dead.Letters[0].ID.String()
+	a.call(200, viewerToken, "GET", letter, "")
+	a.call(403, viewerToken, "POST", letter+"/drop", `{"reason":"seen"}`)
+	a.call(200, adminToken, "POST", letter+"/drop", `{"reason":"seen"}`)
+	a.call(200, adminToken, "POST", "/api/webhooks/dead/"+dead.Letters[1].ID.String()+"/replay", "")
 	a.call(200, adminToken, "POST", "/api/webhooks/dead/replay", "")
-	a.call(404, viewerToken, "GET", "/api/webhooks/dead/1", "")
-	a.call(404, adminToken, "POST", "/api/webhooks/dead/1/replay", "")
-	a.call(404, adminToken, "POST", "/api/webhooks/dead/1/drop", `{"reason":"why not"}`)
+	a.call(404, adminToken, "GET", "/api/webhooks/dead/999999", "")
+	if dead := get[letters](a, "/api/webhooks/dead"); dead.Total != 0 {
+		t.Errorf("dead letters: %+v", dead)
+	}
 
 	// What does not work.
 	a.call(401, "wrong", "GET", "/api/status", "")

@@ -38,8 +38,8 @@ type query struct {
 func (q *query) ToQuery() url.Values { return q.values }
 
 // get makes one request, repeated where that can help, and has its answer decoded by decode.
-func (c *Client) get(ctx context.Context, path string, values url.Values, decode func([]byte) error) error {
-	return c.do(ctx, values, &call{path: path, decode: decode})
+func (c *Client) get(ctx context.Context, path string, decode func([]byte) error) error {
+	return c.do(ctx, nil, &call{path: path, decode: decode})
 }
 
 // do is get with a call, which tells how it went.

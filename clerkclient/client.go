@@ -99,6 +99,15 @@ func (c *Client) Usage() reconcile.Usage {
 	}
 }
 
+// ClockAhead tells how far Clerk's clock was ahead of this machine's at the last
+// answer, to a second; known is false where no answer had a date.
+func (c *Client) ClockAhead() (ahead time.Duration, known bool) {
+	if d := c.attempts.ahead.Load(); d != nil {
+		return *d, true
+	}
+	return 0, false
+}
+
 // DecodeUser decodes one user object of Clerk's, as webhooks carry it. The
 // result keeps nothing of raw.
 func (c *Client) DecodeUser(raw []byte) (reconcile.User, error) {

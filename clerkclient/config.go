@@ -76,10 +76,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	setDefault(&cfg.Timeout, 30*time.Second)
 	setDefault(&cfg.Version, "dev")
 	if cfg.RateLimit == 0 {
-		cfg.RateLimit = testLimit
-		if strings.HasPrefix(cfg.SecretKey, liveKeyPrefix) {
-			cfg.RateLimit = liveLimit
-		}
+		cfg.RateLimit = PublishedLimit(cfg.SecretKey)
 	}
 	cfg.MaxRetries = max(cfg.MaxRetries, 0)
 	cfg.RetryWaitMax = max(cfg.RetryWaitMax, cfg.RetryWaitMin)
@@ -90,6 +87,14 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.OnResponse = func(int) {}
 	}
 	return cfg, errors.Join(cfg.checkKey(), cfg.checkURL(), cfg.checkNumbers())
+}
+
+// PublishedLimit is what Clerk publishes for the instance of a key, in requests a second.
+func PublishedLimit(secretKey string) float64 {
+	if strings.HasPrefix(secretKey, liveKeyPrefix) {
+		return liveLimit
+	}
+	return testLimit
 }
 
 func setDefault[T comparable](v *T, value T) {

@@ -6,17 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // Count implements reconcile.Source.
-func (c *Client) Count(ctx context.Context) (int64, error) {
+func (c *Client) Count(ctx context.Context) (int64, error) { return c.count(ctx, nil) }
+
+// CountCreated returns how many of the users that there are were created between two
+// moments. Whether it includes them Clerk does not say.
+func (c *Client) CountCreated(ctx context.Context, after, before time.Time) (int64, error) {
+	return c.count(ctx, url.Values{"created_at_after": {strconv.FormatInt(after.UnixMilli(), 10)},
+		"created_at_before": {strconv.FormatInt(before.UnixMilli(), 10)}})
+}
+
+func (c *Client) count(ctx context.Context, filter url.Values) (int64, error) {
 	var n int64
-	err := c.get(ctx, "/users/count", nil, func(body []byte) (err error) {
+	err := c.do(ctx, filter, &call{path: "/users/count", decode: func(body []byte) (err error) {
 		n, err = decodeCount(body)
 		return err
-	})
+	}})
 	if err != nil {
 		return 0, fmt.Errorf("count users: %w", err)
 	}
@@ -54,7 +66,7 @@ func (c *Client) Instance(ctx context.Context) (reconcile.Instance, error) {
 		ID          string `json:"id"`
 		Environment string `json:"environment_type"`
 	}
-	err := c.get(ctx, "/instance", nil, func(body []byte) error {
+	err := c.get(ctx, "/instance", func(body []byte) error {
 		if json.Unmarshal(body, &sent) != nil {
 			return errors.New("no object with an id")
 		}

@@ -71,6 +71,9 @@ type attempts struct {
 	known                          atomic.Bool
 	requests, retries, rateLimited atomic.Int64
 	waited, fetched, decoded       atomic.Int64 // nanoseconds
+	// ahead is how far the last answer's Date is ahead of this machine's clock, nil
+	// before the first that has one.
+	ahead atomic.Pointer[time.Duration]
 }
 
 func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -101,6 +104,7 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, t.broken(ctx, c, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	t.readClock(resp.Header.Get("Date"), sent, time.Now())
 	body, err := readBody(resp, t.maxBody)
 	if err != nil && resp.StatusCode == http.StatusOK {
 		return nil, t.broken(ctx, c, err)
@@ -127,6 +131,17 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 		Proto: resp.Proto, ProtoMajor: resp.ProtoMajor, ProtoMinor: resp.ProtoMinor,
 		Body: io.NopCloser(strings.NewReader("{}")), ContentLength: 2, Request: req,
 	}, nil
+}
+
+// readClock holds an answer's Date, which is in whole seconds, against this
+// machine's clock half-way between question and answer.
+func (t *attempts) readClock(date string, asked, answered time.Time) {
+	at, err := http.ParseTime(date)
+	if err != nil {
+		return
+	}
+	ahead := at.Add(500 * time.Millisecond).Sub(asked.Add(answered.Sub(asked) / 2))
+	t.ahead.Store(&ahead)
 }
 
 // broken is the error for an attempt without a whole answer. The time limit of

@@ -113,7 +113,7 @@ func (c *Client) one(ctx context.Context, id string, plan *plan) (reconcile.User
 		return reconcile.User{}, errors.New("get a user: the id is not of Clerk's form (user_...)")
 	}
 	var user reconcile.User
-	err := c.get(ctx, "/users/"+id, nil, func(body []byte) (err error) {
+	err := c.get(ctx, "/users/"+id, func(body []byte) (err error) {
 		if user, err = decodeUser(plan, body); err == nil && user.ID != id {
 			err = fmt.Errorf("%w: it is another user", errNotClerk)
 		}

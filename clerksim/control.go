@@ -33,8 +33,8 @@ func (c *counters) get(name string) int64 {
 	return c.n[name]
 }
 
-// Requests counts the requests so far: list, count, get, instance, create,
-// update, delete, other and total.
+// Requests counts the requests so far: list, count, get, instance, jwks, create,
+// update, delete, other, well_known and total.
 func (s *Sim) Requests() map[string]int64 {
 	s.counters.mu.Lock()
 	defer s.counters.mu.Unlock()
@@ -77,6 +77,7 @@ func (s *Sim) Start() (baseURL string, stop func(), err error) {
 	stop = func() {
 		cancel()
 		<-done //nolint:errcheck // it was asked to end
+		s.StopWebhooks()
 	}
 	select {
 	case url := <-ready:
@@ -102,7 +103,6 @@ func Serve(ctx context.Context, addr string, s *Sim, ready func(url string)) err
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	s.StopWebhooks()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	if err := server.Shutdown(closing); err != nil && !errors.Is(err, context.DeadlineExceeded) {

@@ -45,10 +45,15 @@ func (s *Sim) routes() http.Handler {
 	handle("GET /v1/users/count", "count", s.total)
 	handle("GET /v1/users/{id}", "get", s.get)
 	handle("GET /v1/instance", "instance", s.instance)
+	handle("GET /v1/jwks", "jwks", func(w http.ResponseWriter, r *http.Request) error {
+		s.write(w, r, http.StatusOK, s.jwks())
+		return nil
+	})
 	handle("POST /v1/users", "create", s.post)
 	handle("PATCH /v1/users/{id}", "update", s.patch)
 	handle("DELETE /v1/users/{id}", "delete", s.remove)
 	handle("/", "other", func(http.ResponseWriter, *http.Request) error { return errCursor })
+	s.control(mux)
 	return mux
 }
 

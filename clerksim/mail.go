@@ -165,7 +165,7 @@ func (m *mail) post(cfg Webhooks, message *Message) int {
 
 // sign is Svix's signature: HMAC-SHA256 over id.timestamp.body.
 func sign(secret, id, timestamp string, body []byte) string {
-	key, _ := signingKey(secret) // SetWebhooks has checked it
+	key, _ := webhookKey(secret) // SetWebhooks has checked it
 	h := hmac.New(sha256.New, key)
 	_, _ = h.Write([]byte(id + "." + timestamp + ".")) // a hash never fails
 	_, _ = h.Write(body)

@@ -53,6 +53,7 @@ func TestAnswersFitClerksOpenAPI(t *testing.T) {
 		{"GET", "/users/count", "/users/count", "", 200},
 		{"GET", "/users/" + id, "/users/{user_id}", "", 200},
 		{"GET", "/instance", "/instance", "", 200},
+		{"GET", "/jwks", "/jwks", "", 200},
 		{"POST", "/users", "/users", `{"email_address":["new@example.com"],"first_name":"New","public_metadata":{"plan":"pro"}}`, 200},
 		{"PATCH", "/users/" + id, "/users/{user_id}", `{"first_name":"Changed"}`, 200},
 		{"DELETE", "/users/" + id, "/users/{user_id}", "", 200},

@@ -149,11 +149,8 @@ func (s *Sim) Delete(id string) error {
 		return ErrNotFound
 	}
 	s.over.removed[id] = true
-	gone := appendString([]byte(`{"deleted":true,"object":"user","id":`), id)
-	if p.externalID != nil { // absent, never null, as Clerk's schema has it
-		gone = appendString(append(gone, `,"external_id":`...), *p.externalID)
-	}
-	s.happened("user.deleted", id, append(gone, '}'))
+	gone := append([]byte(`{"deleted":true,"external_id":`), appendNullable(nil, p.externalID)...)
+	s.happened("user.deleted", id, append(appendString(append(gone, `,"id":`...), id), `,"object":"user"}`...))
 	if i, ok := s.gen.index(id); ok {
 		s.over.deleted[i] = true
 		return nil

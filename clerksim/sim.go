@@ -61,6 +61,7 @@ type Sim struct {
 	counters counters
 	window   rateWindow
 	mail     mail
+	keys     keyring
 }
 
 // New makes an instance.
@@ -71,8 +72,10 @@ func New(cfg Config) *Sim {
 	if cfg.InstanceID == "" {
 		cfg.InstanceID = fmt.Sprintf("ins_%s", base62(mix(cfg.Seed^0x1257), 11)+base62(mix(cfg.Seed+7), 11))
 	}
-	return &Sim{cfg: cfg, gen: newGenerator(cfg.Users, cfg.Seed), over: newOverlay(), counters: newCounters(), mail: newMail()}
+	return &Sim{cfg: cfg, gen: newGenerator(cfg.Users, cfg.Seed), over: newOverlay(), counters: newCounters(), mail: newMail(),
+		keys: keyring{instance: cfg.InstanceID}}
 }
 
-// Handler serves the API below /v1.
+// Handler serves the API below /v1, /.well-known/jwks.json, and POST /sim/sessions,
+// which issues session tokens.
 func (s *Sim) Handler() http.Handler { return s.routes() }

@@ -49,7 +49,7 @@ type Message struct {
 func (s *Sim) SetWebhooks(w Webhooks) error {
 	if w.URL != "" {
 		for _, secret := range []string{w.Secret, w.Retiring} {
-			if _, err := signingKey(secret); err != nil && secret != "" || secret == w.Secret && err != nil {
+			if _, err := webhookKey(secret); err != nil && secret != "" || secret == w.Secret && err != nil {
 				return err
 			}
 		}
@@ -62,7 +62,7 @@ func (s *Sim) SetWebhooks(w Webhooks) error {
 	return nil
 }
 
-func signingKey(secret string) ([]byte, error) {
+func webhookKey(secret string) ([]byte, error) {
 	text, ok := strings.CutPrefix(secret, "whsec_")
 	key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 	if !ok || err != nil || len(key) == 0 {
@@ -118,7 +118,7 @@ func (s *Sim) Settled(ctx context.Context) error {
 }
 
 // StopWebhooks ends all deliveries, those that wait for their next attempt included.
-// The end of Serve, and stop as Start returned it, do so too.
+// Stop, as Start returned it, does so too.
 func (s *Sim) StopWebhooks() {
 	m := &s.mail
 	m.mu.Lock()

@@ -96,6 +96,10 @@ type Webhook struct {
 type Ensure struct {
 	// RedisURL is "" for a cache in memory alone.
 	RedisURL Secret
+	// CacheTTL is how long it is remembered that a user has a row.
+	CacheTTL time.Duration
+	// Issuer is what session tokens name as their issuer; "" is Clerk's own domains.
+	Issuer string
 	// AuthorizedParties are the origins that a session token may have been
 	// made for; nil accepts every one.
 	AuthorizedParties []string

@@ -55,6 +55,8 @@ func (c *Config) fields() []field {
 		{key: "webhook.signing_secret", fallback: "${CLERK_WEBHOOK_SIGNING_SECRET:-${CLERK_WEBHOOK_SECRET:-}}", need: NeedWebhook, binding: many(&c.Webhook.SigningSecrets, true, checkSigningSecret)},
 
 		{key: "ensure.redis_url", fallback: "${REDIS_URL:-}", need: NeedEnsure, binding: hidden(&c.Ensure.RedisURL, checkRedisURL)},
+		{key: "ensure.cache_ttl", fallback: "1m", need: NeedEnsure, binding: duration(&c.Ensure.CacheTTL, false, time.Second, time.Hour)},
+		{key: "ensure.issuer", need: NeedEnsure, binding: plain(&c.Ensure.Issuer, parseIssuer)},
 		{key: "ensure.authorized_parties", need: NeedEnsure, binding: many(&c.Ensure.AuthorizedParties, false, checkOrigin)},
 		{key: "ensure.cors_origins", need: NeedEnsure, binding: many(&c.Ensure.CORSOrigins, false, checkOrigin)},
 

@@ -78,6 +78,7 @@ func TestDefaultsAreTheSafeOnes(t *testing.T) {
 		Guard:     reconcile.DefaultGuard(),
 		Schedule:  config.Schedule{Full: "17 3 * * *", Recent: "@every 1m", Location: time.UTC, Jitter: 30 * time.Second, Lease: 30 * time.Second},
 		Server:    config.Server{Admin: "127.0.0.1:8080"},
+		Ensure:    config.Ensure{CacheTTL: time.Minute},
 		Retention: config.Retention{Runs: 90 * 24 * time.Hour, Journal: 30 * 24 * time.Hour, Events: 14 * 24 * time.Hour},
 		Log:       config.Log{Level: "info", Format: "auto"},
 	}

@@ -72,6 +72,15 @@ func checkRedisURL(s string) error {
 	return nil
 }
 
+// parseIssuer reads what session tokens name as their issuer; "" is Clerk's own domains.
+func parseIssuer(t text) (string, error) {
+	u, err := url.Parse(t.s)
+	if t.s != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return "", wrong("write the proxy's URL as Clerk's dashboard has it, such as https://app.example.com/__clerk", "%s is no URL", t)
+	}
+	return t.s, nil
+}
+
 // checkOrigin accepts an origin as a browser sends it: nothing behind the host.
 func checkOrigin(t text) error {
 	u, err := url.Parse(t.s)

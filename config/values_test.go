@@ -81,6 +81,8 @@ func TestValues(t *testing.T) {
 		{"server.admin_token", []string{"", token, "1234567890123456"}, []string{"short", token + " x", "ä" + token}},
 		{"webhook.signing_secret", []string{"", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAA,whsec_BBBB", "whsec_AAAA whsec_BBBB", "whsec_AA=="}, []string{"whsec_", "whsec_???", "sk_test_a", "whsec_AAAA,x"}},
 		{"ensure.redis_url", []string{"", "redis://cache:6379", "rediss://u:p@cache/1"}, []string{"cache:6379", "http://cache", "redis://"}},
+		{"ensure.cache_ttl", []string{"1s", "1m", "1h"}, []string{"", "0", "61m"}},
+		{"ensure.issuer", []string{"", "https://app.example.com/__clerk", "http://localhost:3000"}, []string{"app.example.com", "https://a?b", "https://u@a"}},
 		{"ensure.authorized_parties", []string{"", "https://app.example.com", "http://localhost:3000 https://b.example", "chrome-extension://abc"}, []string{"*", "app.example.com", "https://a/b", "https://u@a"}},
 		{"hooks.inserted_url", []string{"", "https://app.example.com/hook?key=1"}, []string{"app.example.com", "ftp://x", "https://"}},
 		{"alerts.webhook_url", []string{"", "http://127.0.0.1/alert"}, []string{"x"}},

@@ -49,7 +49,15 @@ type column struct {
 	notNull   bool
 	hasValue  bool // a default, an identity or a generated value: an insert may leave it out
 	generated bool // computed by the database: nothing can be written to it
+	identity  bool // numbered by the database
+	always    bool // an identity that is GENERATED ALWAYS: the same
 	defaultTo string
+	// plain says that the type takes any text, as far as its length allows.
+	plain bool
+	// labels are those of an enum.
+	labels []string
+	// elementLength is the longest that an array's elements can be, 0 for no limit.
+	elementLength int
 }
 
 // mapped is a column together with what fills it.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 )
@@ -82,8 +84,8 @@ func contains(list []string, s string) bool {
 
 func TestGrantsQuoteNames(t *testing.T) {
 	t.Parallel()
-	got := db.Grants(`a"b`, db.Shape{Name: "User", Read: []string{"id", "id"}, Insert: []string{"id"}},
-		db.Privileges{Insert: true, Sequences: []string{"public.User_id_seq"}})
+	got := db.Grants(`a"b`, db.Shape{Name: "User", Read: []string{"id", "id"}, Insert: []string{"id"}, Sequences: []pgx.Identifier{{"public", "User_id_seq"}}},
+		db.Privileges{Insert: true})
 	for _, want := range []string{
 		`GRANT USAGE ON SCHEMA "public" TO "a""b";`,
 		`GRANT SELECT ("id") ON "public"."User" TO "a""b";`,

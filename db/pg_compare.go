@@ -13,6 +13,10 @@ import (
 // Compare reads the rows of these users and says how each differs. What the
 // program finds different is asked of the database once more.
 func (t *pgTable) Compare(ctx context.Context, users []reconcile.User) ([]reconcile.Comparison, error) {
+	return t.compareIn(ctx, t.conn.Pool, users)
+}
+
+func (t *pgTable) compareIn(ctx context.Context, q querier, users []reconcile.User) ([]reconcile.Comparison, error) {
 	out := make([]reconcile.Comparison, len(users))
 	if len(users) == 0 {
 		return out, nil
@@ -23,7 +27,7 @@ func (t *pgTable) Compare(ctx context.Context, users []reconcile.User) ([]reconc
 		ids[i] = users[i].ID
 		index[users[i].ID] = i
 	}
-	rows, err := t.conn.Pool.Query(ctx, t.compareSQL, ids)
+	rows, err := q.Query(ctx, t.compareSQL, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", pgError(err))
 	}
@@ -50,7 +54,7 @@ func (t *pgTable) Compare(ctx context.Context, users []reconcile.User) ([]reconc
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read rows: %w", pgError(err))
 	}
-	return out, t.confirm(ctx, suspects, out)
+	return out, t.confirm(ctx, q, suspects, out)
 }
 
 // suspect is a row that the program finds different.
@@ -64,19 +68,19 @@ type suspect struct {
 
 // confirm asks the database which of the suspects' columns are distinct by the
 // column's own type, and fills the comparisons.
-func (t *pgTable) confirm(ctx context.Context, suspects []suspect, out []reconcile.Comparison) error {
+func (t *pgTable) confirm(ctx context.Context, q querier, suspects []suspect, out []reconcile.Comparison) error {
 	if len(suspects) == 0 {
 		return nil
 	}
-	distinct, err := t.distinct(ctx, suspects)
+	distinct, err := t.distinct(ctx, q, suspects)
 	var refusal *reconcile.RowError
 	if errors.As(err, &refusal) && len(suspects) > 1 {
 		// One of the values is none of its column's type: find it by halves.
 		half := len(suspects) / 2
-		if err := t.confirm(ctx, suspects[:half], out); err != nil {
+		if err := t.confirm(ctx, q, suspects[:half], out); err != nil {
 			return err
 		}
-		return t.confirm(ctx, suspects[half:], out)
+		return t.confirm(ctx, q, suspects[half:], out)
 	}
 	if err != nil && refusal == nil {
 		return fmt.Errorf("compare rows: %w", err)
@@ -97,10 +101,10 @@ func (t *pgTable) confirm(ctx context.Context, suspects []suspect, out []reconci
 	return nil
 }
 
-func (t *pgTable) distinct(ctx context.Context, suspects []suspect) (map[string][]int, error) {
+func (t *pgTable) distinct(ctx context.Context, q querier, suspects []suspect) (map[string][]int, error) {
 	args := []any{keysOf(suspects, func(s suspect) string { return s.id })}
 	args = append(args, columnsOf(suspects, len(t.columns), func(s suspect) []*string { return s.values })...)
-	rows, err := t.conn.Pool.Query(ctx, t.confirmSQL, args...)
+	rows, err := q.Query(ctx, t.confirmSQL, args...)
 	if err != nil {
 		return nil, pgError(err)
 	}
@@ -158,7 +162,11 @@ type querier interface {
 
 // Read returns what the compared columns of these rows hold now.
 func (t *pgTable) Read(ctx context.Context, ids []string) ([]reconcile.Version, error) {
-	rows, err := t.conn.Pool.Query(ctx, t.compareSQL, ids)
+	return t.readIn(ctx, t.conn.Pool, ids)
+}
+
+func (t *pgTable) readIn(ctx context.Context, q querier, ids []string) ([]reconcile.Version, error) {
+	rows, err := q.Query(ctx, t.compareSQL, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", pgError(err))
 	}

@@ -50,7 +50,7 @@ func (t *pgTable) SoftDelete(ctx context.Context, p reconcile.Permit, ids []stri
 	err := t.journaled(ctx, t.conn, p, reconcile.SoftDelete, func() []change { return intended(ids, index, none, after) },
 		func() (written []change, err error) {
 			err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
-				written, err = t.returning(ctx, tx, p, t.softDeleteSQL, append(t.rowArgs(ids, at, index), value))
+				written, err = t.softDeleteRows(ctx, tx, p, ids, at, index, value)
 				return err
 			})
 			keys := idsOf(written)
@@ -63,6 +63,10 @@ func (t *pgTable) SoftDelete(ctx context.Context, p reconcile.Permit, ids []stri
 		return nil, fmt.Errorf("soft-delete rows: %w", err)
 	}
 	return done, nil
+}
+
+func (t *pgTable) softDeleteRows(ctx context.Context, tx pgx.Tx, p reconcile.Permit, ids []string, at []reconcile.Version, index []int, value *string) ([]change, error) {
+	return t.returning(ctx, tx, p, t.softDeleteSQL, append(t.rowArgs(ids, at, index), value))
 }
 
 // Delete deletes rows that still hold what was read.

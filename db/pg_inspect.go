@@ -20,6 +20,8 @@ type uniqueIndex struct {
 	predicate  string   // of a partial index, else ""
 	deferrable bool
 	exclusion  bool
+	// invalid: its making failed half-way, so that it may not cover every row.
+	invalid bool
 }
 
 // foreignKey is a foreign key of another table that refers to the users table.
@@ -36,11 +38,16 @@ type foreignKey struct {
 // pgCatalog is what PostgreSQL says about the users table.
 type pgCatalog struct {
 	oid     uint32
-	ident   string // quoted and schema-qualified
+	schema  string
+	name    string
+	ident   string // both, quoted
+	kind    string // r for a plain table, p for a partitioned one
 	columns []*column
 	indexes []uniqueIndex
 	refs    []foreignKey
 	checks  []string // names of check and foreign key constraints
+	// sequences fill columns by their defaults, by the column's name.
+	sequences map[string]pgx.Identifier
 }
 
 // qualified quotes a table's name for SQL.
@@ -56,18 +63,20 @@ func readPGCatalog(ctx context.Context, conn *Conn, schema, name string) (*pgCat
 		schema = conn.Target.Schema
 	}
 	c := &pgCatalog{}
-	var kind string
-	err := conn.Pool.QueryRow(ctx, `SELECT c.oid, c.relkind::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+	err := conn.Pool.QueryRow(ctx, `SELECT c.oid, c.relkind::text, n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.oid = to_regclass($1)`, qualified(schema, name)).Scan(&c.oid, &kind, &c.ident)
+		WHERE c.oid = to_regclass($1)`, qualified(schema, name)).Scan(&c.oid, &c.kind, &c.schema, &c.name, &c.ident)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, noSuchTable(ctx, conn, schema, name)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look for table %s: %w", name, pgError(err))
+	if err = pgError(err); errors.Is(err, errPermission) {
+		return nil, mayNotUse(ctx, conn, schema)
 	}
-	if kind != "r" && kind != "p" {
-		return nil, fmt.Errorf("%w: database.table: %s is %s: name the table behind it", ErrConfig, c.ident, relationKinds[kind])
+	if err != nil {
+		return nil, fmt.Errorf("look for table %s: %w", name, err)
+	}
+	if c.kind != "r" && c.kind != "p" {
+		return nil, notATable(ctx, conn, c)
 	}
 	if err := c.readColumns(ctx, conn); err != nil {
 		return nil, err
@@ -75,7 +84,37 @@ func readPGCatalog(ctx context.Context, conn *Conn, schema, name string) (*pgCat
 	if err := c.readIndexes(ctx, conn); err != nil {
 		return nil, err
 	}
+	if err := c.readSequences(ctx, conn); err != nil {
+		return nil, err
+	}
 	return c, c.readReferences(ctx, conn)
+}
+
+// mayNotUse tells a role without the right to look into the schema.
+func mayNotUse(ctx context.Context, conn *Conn, schema string) error {
+	var role string
+	if err := conn.Pool.QueryRow(ctx, "SELECT current_user").Scan(&role); err != nil {
+		return fmt.Errorf("ask for the role: %w", pgError(err))
+	}
+	return fmt.Errorf("%w: database.table: the role %s may not look into schema %s: GRANT USAGE ON SCHEMA %s TO %s;", ErrConfig,
+		role, schema, pgx.Identifier{schema}.Sanitize(), pgx.Identifier{role}.Sanitize())
+}
+
+// notATable tells what the relation is, and of a view, what is behind it.
+func notATable(ctx context.Context, conn *Conn, c *pgCatalog) error {
+	var behind []string
+	err := conn.Pool.QueryRow(ctx, `SELECT ARRAY(SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+		FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+		JOIN pg_class c ON c.oid = d.refobjid AND c.oid <> w.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE w.ev_class = $1 AND c.relkind IN ('r', 'p'))::text[]`, c.oid).Scan(&behind)
+	if err != nil {
+		return fmt.Errorf("look behind %s: %w", c.ident, pgError(err))
+	}
+	cure := "name the table behind it"
+	if len(behind) > 0 {
+		cure += ", " + strings.Join(behind, " or ")
+	}
+	return fmt.Errorf("%w: database.table: %s is %s: %s", ErrConfig, c.ident, relationKinds[c.kind], cure)
 }
 
 var relationKinds = map[string]string{
@@ -122,8 +161,10 @@ func (c *pgCatalog) readColumns(ctx context.Context, conn *Conn) error {
 		SELECT a.attname, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
 			format_type(b.type, -1), b.typmod, t.typcategory::text, t.typtype::text,
 			CASE WHEN t.typelem <> 0 AND t.typcategory = 'A' THEN format_type(t.typelem, -1) ELSE '' END,
-			a.attnotnull OR dt.typnotnull, a.attgenerated <> '', a.attidentity <> '',
-			COALESCE(pg_get_expr(d.adbin, d.adrelid), dt.typdefault, '')
+			a.attnotnull OR dt.typnotnull, a.attgenerated <> '', a.attidentity <> '', a.attidentity = 'a',
+			COALESCE(pg_get_expr(d.adbin, d.adrelid), dt.typdefault, ''),
+			ARRAY(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)::text[],
+			t.typcategory = 'S'
 		FROM pg_attribute a
 		JOIN pg_type dt ON dt.oid = a.atttypid
 		JOIN base b ON b.attnum = a.attnum AND b.typtype <> 'd'
@@ -137,12 +178,11 @@ func (c *pgCatalog) readColumns(ctx context.Context, conn *Conn) error {
 		var col column
 		var baseType, category, typtype, element string
 		var typmod int32
-		var identity bool
 		err := r.Scan(&col.name, &col.sqlType, &col.exactType, &baseType, &typmod, &category, &typtype, &element,
-			&col.notNull, &col.generated, &identity, &col.defaultTo)
+			&col.notNull, &col.generated, &col.identity, &col.always, &col.defaultTo, &col.labels, &col.plain)
 		col.quoted = pgx.Identifier{col.name}.Sanitize()
 		col.declared = col.exactType
-		col.hasValue = identity || col.generated || col.defaultTo != ""
+		col.hasValue = col.identity || col.generated || col.defaultTo != ""
 		col.describe(baseType, typmod, category, element)
 		return &col, err
 	})
@@ -157,6 +197,9 @@ func (c *column) describe(baseType string, typmod int32, category, element strin
 	c.precision = 6
 	if category == "A" {
 		c.family, c.element = array, pgFamily(element)
+		if strings.HasPrefix(element, "character") && typmod > 4 {
+			c.elementLength = int(typmod - 4)
+		}
 		return
 	}
 	c.family = pgFamily(baseType)
@@ -198,7 +241,7 @@ func (c *pgCatalog) readIndexes(ctx context.Context, conn *Conn) error {
 			ARRAY(SELECT COALESCE(a.attname, '') FROM generate_series(1, x.indnkeyatts) k
 				LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k - 1] AND a.attnum > 0 ORDER BY k)::text[],
 			ARRAY(SELECT pg_get_indexdef(x.indexrelid, k, true) FROM generate_series(1, x.indnkeyatts) k ORDER BY k)::text[],
-			COALESCE(pg_get_expr(x.indpred, x.indrelid, true), ''), NOT x.indimmediate, x.indisexclusion
+			COALESCE(pg_get_expr(x.indpred, x.indrelid, true), ''), NOT x.indimmediate, x.indisexclusion, NOT x.indisvalid
 		FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 		WHERE x.indrelid = $1 AND (x.indisunique OR x.indisexclusion) AND x.indislive ORDER BY i.relname`, c.oid)
 	if err != nil {
@@ -206,7 +249,7 @@ func (c *pgCatalog) readIndexes(ctx context.Context, conn *Conn) error {
 	}
 	c.indexes, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (uniqueIndex, error) {
 		var x uniqueIndex
-		err := r.Scan(&x.name, &x.columns, &x.parts, &x.predicate, &x.deferrable, &x.exclusion)
+		err := r.Scan(&x.name, &x.columns, &x.parts, &x.predicate, &x.deferrable, &x.exclusion, &x.invalid)
 		return x, err
 	})
 	if err != nil {
@@ -215,9 +258,37 @@ func (c *pgCatalog) readIndexes(ctx context.Context, conn *Conn) error {
 	return nil
 }
 
-// keyIsUnique reports whether a whole, immediate unique index guards the key alone.
+// keyIsUnique reports whether a whole, valid, immediate unique index guards the key alone.
 func (c *pgCatalog) keyIsUnique(key string) bool {
-	return slices.ContainsFunc(c.indexes, func(x uniqueIndex) bool {
-		return !x.exclusion && !x.deferrable && x.predicate == "" && len(x.columns) == 1 && x.columns[0] == key
-	})
+	return slices.ContainsFunc(c.indexes, func(x uniqueIndex) bool { return x.guards(key) })
+}
+
+// guards reports whether no two rows can share a key because of this index alone.
+func (x uniqueIndex) guards(key string) bool {
+	return !x.exclusion && !x.deferrable && !x.invalid && x.predicate == "" && len(x.columns) == 1 && x.columns[0] == key
+}
+
+// readSequences reads which sequences fill columns. An identity's is the column's own, and asks for no privilege.
+func (c *pgCatalog) readSequences(ctx context.Context, conn *Conn) error {
+	rows, err := conn.Pool.Query(ctx, `SELECT DISTINCT a.attname, n.nspname, s.relname
+		FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+		JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+		JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S' JOIN pg_namespace n ON n.oid = s.relnamespace
+		WHERE d.adrelid = $1`, c.oid)
+	if err != nil {
+		return fmt.Errorf("read the sequences of %s: %w", c.ident, pgError(err))
+	}
+	defer rows.Close()
+	c.sequences = map[string]pgx.Identifier{}
+	for rows.Next() {
+		var column, schema, name string
+		if err := rows.Scan(&column, &schema, &name); err != nil {
+			return fmt.Errorf("read the sequences of %s: %w", c.ident, err)
+		}
+		c.sequences[column] = pgx.Identifier{schema, name}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read the sequences of %s: %w", c.ident, pgError(err))
+	}
+	return nil
 }

@@ -3,11 +3,18 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Shape returns what a role must be allowed to touch, and what refers to it.
 func (t *pgTable) Shape() Shape {
 	s := t.base.Shape()
+	s.Schema, s.Name = t.catalog.schema, t.catalog.name
+	for _, c := range t.all {
+		if sequence, fills := t.catalog.sequences[c.name]; fills && !slices.Contains(s.Insert, c.name) {
+			s.Sequences = append(s.Sequences, sequence)
+		}
+	}
 	for _, f := range t.catalog.refs {
 		s.Referring = append(s.Referring, f.plain)
 	}

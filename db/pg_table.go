@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +94,21 @@ func (t *pgTable) prepareInsert() {
 	t.insertPlainSQL = fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM %s%s",
 		t.catalog.ident, strings.Join(names, ", "), strings.Join(values, ", "),
 		unnest(len(t.columns), "o", len(t.onInsert)), absent)
-	t.insertSQL = t.journaling(t.insertPlainSQL+" ON CONFLICT DO NOTHING", reconcile.Insert, len(names), noObject, t.comparedObject(""))
+	t.insertSQL = t.journaling(t.insertPlainSQL+t.onConflict(), reconcile.Insert, len(names), noObject, t.comparedObject(""))
+}
+
+// onConflict makes inserts pass over rows that are there. PostgreSQL refuses it
+// to a table with a deferrable unique constraint unless the key is named; what
+// violates another one is then an error, which narrows the batch.
+func (t *pgTable) onConflict() string {
+	switch {
+	case !slices.ContainsFunc(t.catalog.indexes, func(x uniqueIndex) bool { return x.deferrable }):
+		return " ON CONFLICT DO NOTHING"
+	case t.unique:
+		return " ON CONFLICT (" + t.key.quoted + ") DO NOTHING"
+	default:
+		return "" // NOT EXISTS, under the lock, says the same of the key
+	}
 }
 
 func (t *pgTable) prepareUpdate() {

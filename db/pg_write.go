@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,6 +65,9 @@ func (t *pgTable) Insert(ctx context.Context, p reconcile.Permit, users []reconc
 		})
 		return done, err
 	})
+	if err != nil && len(rows) == 1 {
+		err = t.blame(ctx, slices.Concat(t.columns, t.onInsert), slices.Concat(rows[0].compared, rows[0].onInsert), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("insert rows: %w", err)
 	}
@@ -122,6 +126,26 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 	if len(users) == 0 || len(t.columns) == 0 {
 		return done, nil
 	}
+	if err := t.refusal(users); err != nil {
+		return nil, fmt.Errorf("update rows: %w", err)
+	}
+	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
+		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
+			written, err = t.updateRows(ctx, tx, p, users, at, done)
+			return err
+		})
+		return written, err
+	})
+	if err != nil && len(users) == 1 {
+		err = t.blame(ctx, t.columns, t.compared(&users[0]), err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("update rows: %w", err)
+	}
+	return done, nil
+}
+
+func (t *pgTable) updateRows(ctx context.Context, tx pgx.Tx, p reconcile.Permit, users []reconcile.User, at []reconcile.Version, done []bool) ([]change, error) {
 	index := make([]int, len(users))
 	for i := range users {
 		index[i] = i
@@ -129,21 +153,12 @@ func (t *pgTable) Update(ctx context.Context, p reconcile.Permit, users []reconc
 	args := []any{keysOf(users, func(u reconcile.User) string { return u.ID })}
 	args = append(args, columnsOf(users, len(t.columns), func(u reconcile.User) []*string { return t.compared(&u) })...)
 	args = append(args, columnsOf(index, len(t.columns), func(i int) []*string { return at[i] })...)
-	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
-		err = t.write(ctx, p, func(tx pgx.Tx) (err error) {
-			written, err = t.returning(ctx, tx, p, t.updateSQL, args)
-			keys := idsOf(written)
-			for i := range users {
-				done[i] = keys[users[i].ID]
-			}
-			return err
-		})
-		return written, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("update rows: %w", err)
+	written, err := t.returning(ctx, tx, p, t.updateSQL, args)
+	keys := idsOf(written)
+	for i := range users {
+		done[i] = keys[users[i].ID]
 	}
-	return done, nil
+	return written, err
 }
 
 // Remove deletes rows that are as this run inserted them and that nothing

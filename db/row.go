@@ -49,6 +49,20 @@ func (b *base) newRow(u *reconcile.User) (row, *reconcile.RowError, error) {
 	return r, nil, nil
 }
 
+// refusal says which of the users' values a column cannot take, nil where it is
+// none: an update's cast to a domain would cut it without a word.
+func (b *base) refusal(users []reconcile.User) error {
+	for i := range users {
+		values := b.compared(&users[i])
+		for j, c := range b.columns {
+			if refusal := c.refuse(values[j]); refusal != nil {
+				return refusal
+			}
+		}
+	}
+	return nil
+}
+
 // newRows renders the rows of a batch. Those that the table cannot take are
 // already told in the results; index says where each row's user stands.
 func (b *base) newRows(users []reconcile.User) (rows []row, index []int, results []reconcile.InsertResult, err error) {

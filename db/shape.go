@@ -1,10 +1,6 @@
 package db
 
-import (
-	"regexp"
-	"slices"
-	"strings"
-)
+import "github.com/jackc/pgx/v5"
 
 // Shape is what a database role must be allowed to touch.
 type Shape struct {
@@ -12,8 +8,8 @@ type Shape struct {
 	Read         []string // columns that are read
 	Insert       []string // columns that new rows get
 	Update       []string // columns that are compared and may be updated
-	// Sequences fill columns that an insert leaves out.
-	Sequences []string
+	// Sequences fill columns that an insert leaves out, in PostgreSQL.
+	Sequences []pgx.Identifier
 	// Lock: the key has no unique index, so that inserts lock the table.
 	Lock bool
 	// Key is the column of Clerk's ids, DeletedAt the soft-delete column or "".
@@ -46,13 +42,5 @@ func (b *base) Shape() Shape {
 		s.Read = append(s.Read, b.deletedAt.name)
 		s.DeletedAt = b.deletedAt.name
 	}
-	for _, c := range b.all {
-		if found := nextval.FindStringSubmatch(c.defaultTo); found != nil && !slices.Contains(s.Insert, c.name) {
-			s.Sequences = append(s.Sequences, strings.ReplaceAll(found[1], `"`, ""))
-		}
-	}
 	return s
 }
-
-// nextval is the default of a serial column.
-var nextval = regexp.MustCompile(`^nextval\('([^']+)'`)

@@ -20,39 +20,50 @@ func (t *sqliteTable) SoftDelete(ctx context.Context, p reconcile.Permit, ids []
 	if t.deletedAt == nil {
 		return nil, fmt.Errorf("%w: database.deleted_at names no column", ErrConfig)
 	}
-	value, d := t.deletionText(), t.deletedAt
-	name := []string{d.name}
+	value := t.deletionText()
+	name := []string{t.deletedAt.name}
 	none := func(int) *string { return object(name, []*string{nil}) }
 	after := func(int) *string { return object(name, []*string{value}) }
-	where := strings.Join(t.asRead(2), " AND ")
-	read := fmt.Sprintf("SELECT CAST(%s AS TEXT) FROM %s WHERE %s", d.quoted, t.catalog.ident, where)
-	write := fmt.Sprintf("UPDATE %s SET %s = ?%d WHERE %s RETURNING CAST(%[2]s AS TEXT)", t.catalog.ident, d.quoted, 2+len(t.columns), where)
 	err := t.journaled(ctx, t.conn, p, reconcile.SoftDelete, func() []change { return intended(ids, index, none, after) },
 		func() (written []change, err error) {
-			err = t.write(ctx, p, func(tx *sql.Tx) error {
-				for _, i := range index {
-					var before, stored *string
-					err := tx.QueryRowContext(ctx, read, args(ids[i], at[i])...).Scan(&before)
-					if errors.Is(err, sql.ErrNoRows) {
-						continue
-					}
-					if err == nil {
-						err = tx.QueryRowContext(ctx, write, args(ids[i], at[i], []*string{value})...).Scan(&stored)
-					}
-					if err != nil {
-						return sqliteError(err)
-					}
-					done[i] = true
-					written = append(written, change{ids[i], object(name, []*string{before}), object(name, []*string{stored})})
-				}
-				return t.record(ctx, tx, p, reconcile.SoftDelete, written)
+			err = t.write(ctx, p, func(tx *sql.Tx) (err error) {
+				written, err = t.softDeleteRows(ctx, tx, p, ids, at, index, value)
+				return err
 			})
+			keys := idsOf(written)
+			for _, i := range index {
+				done[i] = keys[ids[i]]
+			}
 			return written, err
 		})
 	if err != nil {
 		return nil, fmt.Errorf("soft-delete rows: %w", err)
 	}
 	return done, nil
+}
+
+func (t *sqliteTable) softDeleteRows(ctx context.Context, tx *sql.Tx, p reconcile.Permit, ids []string, at []reconcile.Version, index []int, value *string) ([]change, error) {
+	d := t.deletedAt
+	name := []string{d.name}
+	where := strings.Join(t.asRead(2), " AND ")
+	read := fmt.Sprintf("SELECT CAST(%s AS TEXT) FROM %s WHERE %s", d.quoted, t.catalog.ident, where)
+	write := fmt.Sprintf("UPDATE %s SET %s = ?%d WHERE %s RETURNING CAST(%[2]s AS TEXT)", t.catalog.ident, d.quoted, 2+len(t.columns), where)
+	var written []change
+	for _, i := range index {
+		var before, stored *string
+		err := tx.QueryRowContext(ctx, read, args(ids[i], at[i])...).Scan(&before)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err == nil {
+			err = tx.QueryRowContext(ctx, write, args(ids[i], at[i], []*string{value})...).Scan(&stored)
+		}
+		if err != nil {
+			return nil, sqliteError(err)
+		}
+		written = append(written, change{ids[i], object(name, []*string{before}), object(name, []*string{stored})})
+	}
+	return written, t.record(ctx, tx, p, reconcile.SoftDelete, written)
 }
 
 // Delete deletes rows that still hold what was read.
@@ -69,27 +80,9 @@ func (t *sqliteTable) Delete(ctx context.Context, p reconcile.Permit, ids []stri
 	none := func(int) *string { return nil }
 	err := t.journaled(ctx, t.conn, p, reconcile.Delete, func() []change { return intended(ids, index, before, none) },
 		func() (written []change, err error) {
-			err = t.write(ctx, p, func(tx *sql.Tx) error {
-				for _, i := range index {
-					if out[i].References, err = t.countReferences(ctx, tx, ids[i]); err != nil {
-						return err
-					}
-					if len(out[i].References) > 0 && !cascades {
-						out[i].Detail = referredTo(out[i].References)
-						continue
-					}
-					row, refusal, err := t.deleteRow(ctx, tx, ids[i], at[i])
-					switch {
-					case err != nil:
-						return err
-					case refusal != "":
-						out[i].Detail = refusal
-					case row != nil:
-						out[i].Done, out[i].Detail = true, ""
-						written = append(written, change{userID: ids[i], before: row})
-					}
-				}
-				return t.record(ctx, tx, p, reconcile.Delete, written)
+			err = t.write(ctx, p, func(tx *sql.Tx) (err error) {
+				written, err = t.deleteRows(ctx, tx, p, ids, at, index, cascades, out)
+				return err
 			})
 			return written, err
 		})
@@ -97,6 +90,31 @@ func (t *sqliteTable) Delete(ctx context.Context, p reconcile.Permit, ids []stri
 		return nil, fmt.Errorf("delete rows: %w", err)
 	}
 	return out, nil
+}
+
+func (t *sqliteTable) deleteRows(ctx context.Context, tx *sql.Tx, p reconcile.Permit, ids []string, at []reconcile.Version, index []int,
+	cascades bool, out []reconcile.Deletion,
+) (written []change, err error) {
+	for _, i := range index {
+		if out[i].References, err = t.countReferences(ctx, tx, ids[i]); err != nil {
+			return nil, err
+		}
+		if len(out[i].References) > 0 && !cascades {
+			out[i].Detail = referredTo(out[i].References)
+			continue
+		}
+		row, refusal, err := t.deleteRow(ctx, tx, ids[i], at[i])
+		switch {
+		case err != nil:
+			return nil, err
+		case refusal != "":
+			out[i].Detail = refusal
+		case row != nil:
+			out[i].Done, out[i].Detail = true, ""
+			written = append(written, change{userID: ids[i], before: row})
+		}
+	}
+	return written, t.record(ctx, tx, p, reconcile.Delete, written)
 }
 
 // deleteRow deletes one row and returns all of it; nil says that it was not as

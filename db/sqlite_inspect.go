@@ -15,6 +15,7 @@ import (
 // sqliteCatalog is what SQLite says about the users table.
 type sqliteCatalog struct {
 	ident   string
+	strict  bool // values must be of the column's declared type
 	columns []*column
 	indexes []uniqueIndex
 	refs    []foreignKey
@@ -37,6 +38,9 @@ func readSQLiteCatalog(ctx context.Context, conn *Conn, name string) (*sqliteCat
 		return nil, fmt.Errorf("%w: database.table: %s is a view: name the table behind it", ErrConfig, name)
 	}
 	c := &sqliteCatalog{ident: quoteSQLite(name)}
+	if err := conn.SQL.QueryRowContext(ctx, "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE", name).Scan(&c.strict); err != nil {
+		return nil, fmt.Errorf("look at table %s: %w", name, sqliteError(err))
+	}
 	if err := c.readColumns(ctx, conn.SQL, name); err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", name, err)
 	}
@@ -98,6 +102,7 @@ func (c *sqliteCatalog) readColumns(ctx context.Context, db *sql.DB, table strin
 		col.generated = hidden == 2 || hidden == 3
 		col.family = sqliteFamily(col.declared)
 		col.zeroOne = true
+		col.plain = col.family == textual
 		// An INTEGER PRIMARY KEY numbers itself.
 		col.hasValue = col.defaultTo != "" || col.generated || (pk == 1 && strings.EqualFold(col.declared, "INTEGER"))
 		c.columns = append(c.columns, &col)

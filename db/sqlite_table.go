@@ -114,13 +114,19 @@ type stored struct {
 	values  []*string
 }
 
+// sqlQuerier is a database or a transaction.
+type sqlQuerier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // read visits the rows of these ids.
-func (t *sqliteTable) read(ctx context.Context, ids []string, visit func(stored)) error {
+func (t *sqliteTable) read(ctx context.Context, q sqlQuerier, ids []string, visit func(stored)) error {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
 		quoted[i] = jsonString(id)
 	}
-	rows, err := t.conn.SQL.QueryContext(ctx, t.compareSQL, "["+strings.Join(quoted, ",")+"]")
+	rows, err := q.QueryContext(ctx, t.compareSQL, "["+strings.Join(quoted, ",")+"]")
 	if err != nil {
 		return fmt.Errorf("read rows: %w", sqliteError(err))
 	}
@@ -141,13 +147,17 @@ func (t *sqliteTable) read(ctx context.Context, ids []string, visit func(stored)
 
 // Compare reads the rows of these users and says how each differs.
 func (t *sqliteTable) Compare(ctx context.Context, users []reconcile.User) ([]reconcile.Comparison, error) {
+	return t.compareIn(ctx, t.conn.SQL, users)
+}
+
+func (t *sqliteTable) compareIn(ctx context.Context, q sqlQuerier, users []reconcile.User) ([]reconcile.Comparison, error) {
 	out := make([]reconcile.Comparison, len(users))
 	index := make(map[string]int, len(users))
 	for i := range users {
 		index[users[i].ID] = i
 	}
 	var suspects []suspect
-	err := t.read(ctx, keysOf(users, func(u reconcile.User) string { return u.ID }), func(s stored) {
+	err := t.read(ctx, q, keysOf(users, func(u reconcile.User) string { return u.ID }), func(s stored) {
 		i, ours := index[s.id]
 		switch {
 		case !ours: // a collation that ignores case finds other keys too
@@ -164,13 +174,17 @@ func (t *sqliteTable) Compare(ctx context.Context, users []reconcile.User) ([]re
 	if err != nil {
 		return nil, err
 	}
-	return out, t.confirm(ctx, suspects, out)
+	return out, t.confirm(ctx, q, suspects, out)
 }
 
 // Read returns what the compared columns of these rows hold now.
 func (t *sqliteTable) Read(ctx context.Context, ids []string) ([]reconcile.Version, error) {
+	return t.readIn(ctx, t.conn.SQL, ids)
+}
+
+func (t *sqliteTable) readIn(ctx context.Context, q sqlQuerier, ids []string) ([]reconcile.Version, error) {
 	found := map[string]reconcile.Version{}
-	err := t.read(ctx, ids, func(s stored) {
+	err := t.read(ctx, q, ids, func(s stored) {
 		if _, twice := found[s.id]; twice || s.deleted {
 			s.values = nil
 		}
@@ -184,7 +198,7 @@ func (t *sqliteTable) Read(ctx context.Context, ids []string) ([]reconcile.Versi
 }
 
 // confirm asks SQLite which columns are distinct by their own collation.
-func (t *sqliteTable) confirm(ctx context.Context, suspects []suspect, out []reconcile.Comparison) error {
+func (t *sqliteTable) confirm(ctx context.Context, q sqlQuerier, suspects []suspect, out []reconcile.Comparison) error {
 	for _, s := range suspects {
 		if out[s.index].Presence != reconcile.Present {
 			continue
@@ -193,7 +207,7 @@ func (t *sqliteTable) confirm(ctx context.Context, suspects []suspect, out []rec
 		for _, i := range s.diff {
 			query := fmt.Sprintf("SELECT %s IS NOT ?2 FROM %s WHERE %s = ?1", t.columns[i].quoted, t.catalog.ident, t.key.quoted)
 			var differs bool
-			err := t.conn.SQL.QueryRowContext(ctx, query, s.id, s.values[i]).Scan(&differs)
+			err := q.QueryRowContext(ctx, query, s.id, s.values[i]).Scan(&differs)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return fmt.Errorf("compare rows: %w", sqliteError(err))
 			}

@@ -153,6 +153,20 @@ func (t *sqliteTable) Update(ctx context.Context, p reconcile.Permit, users []re
 	if len(users) == 0 || len(t.columns) == 0 {
 		return done, nil
 	}
+	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
+		err = t.write(ctx, p, func(tx *sql.Tx) (err error) {
+			written, err = t.updateRows(ctx, tx, p, users, at, done)
+			return err
+		})
+		return written, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("update rows: %w", err)
+	}
+	return done, nil
+}
+
+func (t *sqliteTable) updateRows(ctx context.Context, tx *sql.Tx, p reconcile.Permit, users []reconcile.User, at []reconcile.Version, done []bool) ([]change, error) {
 	var set []string
 	where := t.asRead(2 + len(t.columns))
 	for i, c := range t.columns {
@@ -166,27 +180,19 @@ func (t *sqliteTable) Update(ctx context.Context, p reconcile.Permit, users []re
 		}
 	}
 	statement := fmt.Sprintf("UPDATE %s SET %s WHERE %s RETURNING %s", t.catalog.ident, strings.Join(set, ", "), strings.Join(where, " AND "), t.comparedTexts())
-	err := t.journaled(ctx, t.conn, p, reconcile.Update, func() []change { return t.intendedUpdates(users, at) }, func() (written []change, err error) {
-		err = t.write(ctx, p, func(tx *sql.Tx) error {
-			for i := range users {
-				after, err := t.scanCompared(tx.QueryRowContext(ctx, statement, args(users[i].ID, t.compared(&users[i]), at[i])...))
-				if errors.Is(err, sql.ErrNoRows) {
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				done[i] = true
-				written = append(written, change{users[i].ID, object(t.comparedNames(), at[i]), after})
-			}
-			return t.record(ctx, tx, p, reconcile.Update, written)
-		})
-		return written, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("update rows: %w", err)
+	var written []change
+	for i := range users {
+		after, err := t.scanCompared(tx.QueryRowContext(ctx, statement, args(users[i].ID, t.compared(&users[i]), at[i])...))
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		done[i] = true
+		written = append(written, change{users[i].ID, object(t.comparedNames(), at[i]), after})
 	}
-	return done, nil
+	return written, t.record(ctx, tx, p, reconcile.Update, written)
 }
 
 // Remove deletes rows that are as this run inserted them and that nothing refers to.

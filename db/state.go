@@ -39,7 +39,8 @@ func NewState(conn *Conn, table string) *State {
 // tableNames are what the statements of the two dialects do not have in common.
 type tableNames struct {
 	control, runs, findings, migrations string
-	journal, holds, tombstones, events  string
+	journal, holds, tombstones          string
+	events, alerts                      string
 	// clock is the database's own time, also within a transaction; later is the
 	// clock and a duration, the parameter.
 	clock, later string
@@ -50,13 +51,13 @@ type tableNames struct {
 var tables = map[Dialect]tableNames{
 	Postgres: {
 		control: "rollcall.control", runs: "rollcall.runs", findings: "rollcall.findings", migrations: "rollcall.migrations",
-		journal: "rollcall.journal", holds: "rollcall.holds", tombstones: "rollcall.tombstones", events: "rollcall.events",
+		journal: "rollcall.journal", holds: "rollcall.holds", tombstones: "rollcall.tombstones", events: "rollcall.events", alerts: "rollcall.alerts",
 		clock: "clock_timestamp()", later: "clock_timestamp() + ? * interval '1 microsecond'",
 		listed: "(SELECT json_array_elements_text(CAST(? AS json)))",
 	},
 	SQLite: {
 		control: "rollcall_control", runs: "rollcall_runs", findings: "rollcall_findings", migrations: "rollcall_migrations",
-		journal: "rollcall_journal", holds: "rollcall_holds", tombstones: "rollcall_tombstones", events: "rollcall_events",
+		journal: "rollcall_journal", holds: "rollcall_holds", tombstones: "rollcall_tombstones", events: "rollcall_events", alerts: "rollcall_alerts",
 		clock: sqliteClock, later: sqliteClock + " + ?",
 		listed: "(SELECT value FROM json_each(?))",
 	},

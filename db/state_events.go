@@ -66,10 +66,13 @@ func deadLetters(tx *gorm.DB, s *State) (n int64, err error) {
 	return n, err
 }
 
-// countDead counts the dead letters.
-func (s *State) countDead(ctx context.Context) (int64, error) {
+// CountDead counts the dead letters.
+func (s *State) CountDead(ctx context.Context) (int64, error) {
 	n, err := deadLetters(s.db(ctx), s)
-	return n, s.fault(err)
+	if err != nil {
+		return 0, fmt.Errorf("count dead letters: %w", s.fault(err))
+	}
+	return n, nil
 }
 
 // PruneEvents forgets the webhook events that came to an end before that time, dead letters

@@ -54,7 +54,7 @@ func (s *State) Overview(ctx context.Context) (*Overview, error) {
 		o.InSyncSince, err = s.inSyncSince(ctx)
 	}
 	if err == nil {
-		o.Dead, err = s.countDead(ctx)
+		o.Dead, err = s.CountDead(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look how things are: %w", err)

@@ -54,22 +54,17 @@ type Table interface {
 	// Mapping is the mapping in use, which for the default one has only the
 	// columns that exist.
 	Mapping() reconcile.Mapping
-	// Check looks at the table for what would make writes fail, without writing.
-	Check(ctx context.Context) ([]Notice, error)
+	// Check looks at the table for what would make the writes fail that need these
+	// privileges, without writing.
+	Check(ctx context.Context, p Privileges) ([]Notice, error)
+	// Prove makes the writes of a run, by the same statements, in one transaction
+	// that is always taken back.
+	Prove(ctx context.Context, p Proof) ([]Notice, error)
 	// Holders returns the keys of up to 20 rows that hold this e-mail address,
 	// without regard to case; none where no column maps primary_email_address alone.
 	Holders(ctx context.Context, address string) ([]string, error)
 	// Shape is what a role must be allowed to touch; see Grants.
 	Shape() Shape
-}
-
-// Notice is something that Check found out.
-type Notice struct {
-	// Level is ok, warn or fail.
-	Level   string `json:"level"`
-	Subject string `json:"subject"`
-	Message string `json:"message"`
-	Cure    string `json:"cure,omitempty"`
 }
 
 // base is what both dialects' tables have in common.
@@ -150,10 +145,18 @@ func (b *base) bind() error {
 	if m.DeletedAt != "" {
 		b.deletedAt = find(m.DeletedAt, "database.deleted_at")
 	}
-	for _, c := range append(append([]mapped{}, b.columns...), b.onInsert...) {
-		if c.generated {
+	written := append(append([]mapped{}, b.columns...), b.onInsert...)
+	if b.key != nil {
+		written = append(written, mapped{column: b.key})
+	}
+	for _, c := range written {
+		switch {
+		case c.generated:
 			problems = append(problems, fmt.Sprintf(
 				"column %q is computed by the database and cannot be written: take it out of the configuration", c.name))
+		case c.always:
+			problems = append(problems, fmt.Sprintf(
+				"column %q is GENERATED ALWAYS AS IDENTITY and cannot be written: take it out of the configuration, the database numbers it", c.name))
 		}
 	}
 	if len(problems) > 0 {

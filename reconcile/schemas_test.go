@@ -140,7 +140,7 @@ func testSchema(t *testing.T, ddl string, c schemaCase) {
 	w.engine = &reconcile.Engine{Source: w.clerk, Table: w.table, State: w.state, Policy: reconcile.DefaultPolicy(), Guard: reconcile.DefaultGuard()}
 	w.clerk.users = schemaUsers(w.table.Mapping().Attributes())
 
-	notices, err := w.table.Check(t.Context())
+	notices, err := w.table.Check(t.Context(), db.PrivilegesOf(w.engine.Policy, true))
 	if err != nil {
 		t.Fatal(err)
 	}

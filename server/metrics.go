@@ -30,6 +30,7 @@ type Metrics struct {
 	missed      prometheus.Counter
 	consistency prometheus.Histogram
 	ensured     *prometheus.CounterVec
+	alerts      *prometheus.CounterVec
 }
 
 // Gauges are what every process that shares the state tells alike.
@@ -75,14 +76,21 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 			Help: "From a user's creation in Clerk to the row, of users who were created since this process started.", Buckets: []float64{.5, 1, 2, 5, 15, 60, 180, 600, 3600, 86400}}),
 		ensured: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_ensure_total",
 			Help: "Checks on a user's first request, by result."}, []string{"result"}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_alerts_sent_total",
+			Help: "Attempts to send an alert, by target and by how they ended."}, []string{"target", "result"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "rollcall_build_info",
 		Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": cfg.Version}})
 	build.Set(1)
-	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.missed, m.consistency, m.ensured, build,
+	m.registry.MustRegister(m.runs, m.duration, m.fixed, m.requests, m.rateLimited, m.events, m.missed, m.consistency, m.ensured, m.alerts, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, k := range reconcile.Kinds {
 		m.fixed.WithLabelValues(string(k)) // so that a rate knows zero
+	}
+	for _, mode := range []reconcile.Mode{reconcile.Full, reconcile.Recent} {
+		for _, o := range []reconcile.Outcome{reconcile.InSync, reconcile.Repaired, reconcile.Drift, reconcile.Aborted, reconcile.Failed, reconcile.Skipped} {
+			m.runs.WithLabelValues(string(mode), string(o)) // so that the first one is an increase
+		}
 	}
 	if cfg.Gauges != nil {
 		m.registry.MustRegister(newShared(cfg.Gauges))
@@ -152,6 +160,9 @@ func (m *Metrics) WebhookEvent(kind, result string) { m.events.WithLabelValues(k
 
 // Ensured counts a check on a user's first request.
 func (m *Metrics) Ensured(result string) { m.ensured.WithLabelValues(result).Inc() }
+
+// AlertSent counts an attempt to send an alert.
+func (m *Metrics) AlertSent(target, result string) { m.alerts.WithLabelValues(target, result).Inc() }
 
 // Consistent measures how long a user waited for the row.
 func (m *Metrics) Consistent(after time.Duration) { m.consistency.Observe(max(0, after.Seconds())) }

@@ -35,6 +35,7 @@ func used(gauges error) *server.Metrics {
 	}
 	m.WebhookEvent("user.created", "processed")
 	m.Ensured("created")
+	m.AlertSent("slack", "sent")
 	m.Consistent(3 * time.Second)
 	return m
 }
@@ -59,13 +60,14 @@ func TestMetrics(t *testing.T) {
 		`rollcall_fixed_rows_total{kind="missing"} 6`, `rollcall_fixed_rows_total{kind="stale"} 0`, `rollcall_clerk_users 12345`,
 		`rollcall_clerk_requests_total{code="200"} 2`, `rollcall_clerk_requests_total{code="none"} 1`, `rollcall_clerk_rate_limited_total 1`,
 		`rollcall_webhook_events_total{result="processed",type="user.created"} 1`, `rollcall_webhook_dead 2`, `rollcall_webhook_missed_total 6`,
-		`rollcall_time_to_consistency_seconds_count 1`, `rollcall_ensure_total{result="created"} 1`, `rollcall_paused 1`, `rollcall_build_info{version="1.2.3"} 1`,
+		`rollcall_time_to_consistency_seconds_count 1`, `rollcall_ensure_total{result="created"} 1`,
+		`rollcall_alerts_sent_total{result="sent",target="slack"} 1`, `rollcall_paused 1`, `rollcall_build_info{version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("there is no line %s", line)
 		}
 	}
-	if strings.Contains(text, `outcome="drift"`) {
+	if !strings.Contains(text, `rollcall_runs_total{mode="full",outcome="drift"} 0`) {
 		t.Error("a dry run was counted")
 	}
 	problems, err := promlint.New(strings.NewReader(text)).Lint()

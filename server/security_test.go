@@ -2,10 +2,14 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -307,11 +311,11 @@ func TestHostileValues(t *testing.T) {
 	}
 }
 
-// A client that sends its header drop by drop is cut off; nobody else notices.
-func TestSlowClient(t *testing.T) {
+// Clients that send their header, or their body, drop by drop are cut off; nobody else notices, however many they are.
+func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it waits for a timeout of five seconds")
+		t.Skip("it waits for timeouts of up to fifteen seconds")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	at, done := make(chan net.Addr, 1), make(chan error, 1)
@@ -319,19 +323,39 @@ func TestSlowClient(t *testing.T) {
 		done <- server.Serve(ctx, "127.0.0.1:0", server.Admin(ctx, server.AdminConfig{Operator: &operator{}, Checks: checks(nil, nil), Loopback: true}), quiet(), func(a net.Addr) { at <- a })
 	}()
 	addr := (<-at).String()
-	slow, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer slow.Close()
-	if _, err := slow.Write([]byte("GET /api/status HTTP/1.1\r\nHost: localhost\r\n")); err != nil {
-		t.Fatal(err)
-	}
 	began := time.Now()
-	_ = slow.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if _, err := slow.Read(make([]byte, 1)); err == nil || time.Since(began) > 15*time.Second {
-		t.Errorf("the connection was kept for %s: %v", time.Since(began), err)
+	var slow sync.WaitGroup
+	for i := range 150 {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		start := []string{"GET /api/status HTTP/1.1\r\nHost: localhost\r\n", // no end of the header
+			"POST /api/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", // no more of the body
+			"GET /api/status HTTP/1.1\r\n"}[i%3]
+		if _, err := conn.Write([]byte(start)); err != nil {
+			t.Fatal(err)
+		}
+		slow.Go(func() {
+			_ = conn.SetReadDeadline(time.Now().Add(40 * time.Second))
+			if _, err := io.Copy(io.Discard, conn); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a client that sent %.20q was kept for %s", start, time.Since(began))
+			}
+		})
 	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 4 * time.Second} // before anybody is cut off
+	for range 20 {
+		response, err := client.Get("http://" + addr + "/api/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("meanwhile: %s", response.Status)
+		}
+	}
+	slow.Wait()
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -29,7 +29,27 @@ type Status struct {
 	ClerkUsers int64                    `json:"clerk_users"`
 	Rows       int64                    `json:"rows"`
 	// Dead counts the dead letters of the webhook receiver.
-	Dead int64 `json:"dead_letters"`
+	Dead   int64  `json:"dead_letters"`
+	Alerts Alerts `json:"alerts"`
+}
+
+// Alerts tell what was told to whom. Without a target nothing is watched.
+type Alerts struct {
+	Targets []AlertTarget `json:"targets"`
+	Open    []OpenAlert   `json:"open"` // what is not well
+}
+
+// AlertTarget is somebody who is told.
+type AlertTarget struct {
+	Name  string `json:"name"`
+	Error string `json:"error"` // why it could not be told something lately; "" if it could
+}
+
+// OpenAlert is a topic that is not well.
+type OpenAlert struct {
+	Topic string    `json:"topic"`
+	State string    `json:"state"`
+	Since time.Time `json:"since"`
 }
 
 // Readiness says whether a run could begin.

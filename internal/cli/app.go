@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-sync/rollcall/alert"
 	"github.com/rollcall-sync/rollcall/clerkclient"
 	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/db"
@@ -23,6 +24,8 @@ type needs struct {
 	table bool
 	// dryRun: the state may be out of reach.
 	dryRun bool
+	// alerts: whom to tell.
+	alerts bool
 	// daemon: everything.
 	daemon bool
 }
@@ -38,6 +41,7 @@ type app struct {
 	client *clerkclient.Client
 	// onResponse is told the status of every attempt to ask Clerk; may be nil.
 	onResponse func(status int)
+	alerts     *alert.Keeper // of a single run; nil tells nobody
 }
 
 // open reads the configuration and opens what the command needs.
@@ -143,12 +147,17 @@ func (a *app) openState(ctx context.Context, conn *db.Conn, n needs) error {
 	return nil
 }
 
+// processName names this process among others.
+func processName() string {
+	host, _ := os.Hostname() // an unknown host has no name
+	return fmt.Sprintf("%s (process %d)", host, os.Getpid())
+}
+
 // engine wires the domain.
 func (a *app) engine() *reconcile.Engine {
-	host, _ := os.Hostname() // an unknown host has no name
 	e := &reconcile.Engine{
 		Source: a.client, Table: a.table, Policy: a.cfg.Policy, Guard: a.cfg.Guard,
-		Holder: fmt.Sprintf("%s (process %d)", host, os.Getpid()), Lease: a.cfg.Schedule.Lease,
+		Holder: processName(), Lease: a.cfg.Schedule.Lease,
 		Workers: max(1, a.cfg.Database.MaxConnections/2), Log: slogger(a.log),
 	}
 	if a.state != nil { // a nil *State in the interface would not be nil
@@ -166,6 +175,9 @@ func (a *app) run(ctx context.Context, o reconcile.Options) (*reconcile.RunRepor
 	}
 	r, err := a.engine().Run(ctx, o)
 	bar.done()
+	if ctx.Err() == nil { // a run that was told to stop is no news
+		a.alerts.RunEnded(r)
+	}
 	a.forget(ctx, r)
 	if a.p.Terminal {
 		return r, errors.Join(err, renderReport(a.p.Stderr, r))

@@ -3,193 +3,121 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-sync/rollcall/db"
-	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
+// checkFlags are those of rollcall check.
+type checkFlags struct {
+	json, prove bool
+	webhook     string
+}
+
 func (p *Program) checkCommand() *cobra.Command {
-	var asJSON bool
+	var f checkFlags
 	cmd := &cobra.Command{
 		Use: "check", Short: "Prove the configuration without changing anything", Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.check(cmd.Context(), asJSON) },
+		Long: `Looks at Clerk, the database and the table for whatever would make a run fail
+or leave wrong what it should cure, and says how to mend it. Nothing is changed.
+
+It ends with 0 where a run will work, with 64 where the configuration, the table,
+the role or the webhook endpoint must be changed first, and with 1 where Clerk,
+the database or the endpoint could not be asked.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.check(cmd.Context(), f) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&f.prove, "prove-writes", false, "also write a few users' rows as a run would, in a transaction that is taken back")
+	cmd.Flags().StringVar(&f.webhook, "webhook", "", "also send signed and forged pings to the application's own webhook endpoint at this `URL`")
 	return cmd
 }
 
-// check asks Clerk and the database what a run would ask them, reading only.
-func (p *Program) check(ctx context.Context, asJSON bool) error {
+// check asks Clerk and the database what a run would ask them.
+func (p *Program) check(ctx context.Context, f checkFlags) error {
 	a, err := p.configure(needs{clerk: true, table: true})
 	if err != nil {
 		return err
 	}
 	defer a.close()
+	a.cfg.Clerk.Retries = min(a.cfg.Clerk.Retries, 1) // somebody is waiting for the answer
 	c := &checker{app: a}
 	c.database(ctx)
 	c.clerk(ctx)
-	for _, key := range idle(c.cfg) {
-		c.add("warn", key, "is set, and this version does not act on it yet", "leave it out")
+	c.rows(ctx)
+	if f.prove {
+		c.prove(ctx)
 	}
-	if err := c.print(asJSON); err != nil {
+	if f.webhook != "" {
+		c.webhook(ctx, f.webhook)
+	}
+	for _, key := range idle(c.cfg) {
+		c.Warn(key, "leave it out", "is set, and this version does not act on it yet")
+	}
+	if err := c.print(f.json); err != nil {
 		return err
 	}
-	return c.result
+	return c.exit()
 }
 
-// checker collects what was found, and the worst of it as an exit code.
+// checker collects what was found.
 type checker struct {
 	*app
-	notices []db.Notice
-	result  error
+	db.Notices
+	// outOfReach: something could not be asked. unfit: the configuration is to blame.
+	outOfReach, unfit bool
+	// reached: Clerk answers.
+	reached bool
 }
 
-func (c *checker) add(level, subject, message, cure string) {
-	c.notices = append(c.notices, db.Notice{Level: level, Subject: subject, Message: message, Cure: cure})
-}
-
-// fail records an error and what it means for the exit code: what a change of
+// broken records an error and what it means for the exit code: what a change of
 // the configuration cures is told apart from what is out of reach.
-func (c *checker) fail(subject string, err error) {
-	c.add("fail", subject, err.Error(), "")
-	if c.result == nil || exitCode(err) == exitUsage {
-		c.result = silent(exitCode(err))
+func (c *checker) broken(subject, cure string, err error) {
+	c.Notices = append(c.Notices, db.Notice{Level: db.Fail, Subject: subject, Message: err.Error(), Cure: cure})
+	if exitCode(err) == exitUsage {
+		c.unfit = true
+	} else {
+		c.outOfReach = true
 	}
 }
 
-func (c *checker) database(ctx context.Context) {
-	conn, err := c.connect(ctx, c.cfg.Database.URL)
-	if err != nil {
-		c.fail("database", err)
-		return
-	}
-	c.add("ok", "database", "answers: "+conn.Target.String(), "")
-	c.table, err = db.OpenTable(ctx, conn, c.tableConfig())
-	if err != nil {
-		c.fail("table", err)
-		return
-	}
-	notices, err := c.table.Check(ctx)
-	if err != nil {
-		c.fail("table", err)
-		return
-	}
-	c.notices = append(c.notices, notices...)
+// take adds what somebody else found.
+func (c *checker) take(notices []db.Notice) {
 	for _, n := range notices {
-		if n.Level == "fail" {
-			c.result = silent(exitUsage)
-		}
+		c.unfit = c.unfit || n.Level == db.Fail
 	}
-	c.checkState(ctx, conn)
+	c.Notices = append(c.Notices, notices...)
 }
 
-func (c *checker) checkState(ctx context.Context, conn *db.Conn) {
-	url := c.cfg.Database.StateURL
-	if url == "none" {
-		c.add("warn", "state", "is none: no history, no lease, no instance guard", "leave database.state_url out")
-		return
-	}
-	if url != "" {
-		var err error
-		if conn, err = c.connect(ctx, url); err != nil {
-			c.fail("state", err)
-			return
-		}
-	}
-	switch pending, err := db.Pending(ctx, conn); {
-	case err != nil:
-		c.fail("state", err)
-	case len(pending) > 0:
-		c.add("warn", "state", "its tables are still to be made: "+strings.Join(pending, ", "), "the first run makes them, or: rollcall migrate")
+// exit is the worst that was found, as an exit code.
+func (c *checker) exit() error {
+	switch {
+	case c.unfit:
+		return silent(exitUsage)
+	case c.outOfReach:
+		return silent(exitFailed)
 	default:
-		c.add("ok", "state", "is up to date", "")
+		return nil
 	}
-}
-
-func (c *checker) clerk(ctx context.Context) {
-	var attributes []reconcile.Attribute
-	if c.table != nil {
-		attributes = c.table.Mapping().Attributes()
-	}
-	client, err := c.newClient(attributes)
-	if err != nil {
-		c.fail("clerk", err)
-		return
-	}
-	c.client = client
-	users, err := client.Count(ctx)
-	if err != nil {
-		c.fail("clerk", err)
-		return
-	}
-	instance, err := client.Instance(ctx)
-	if err != nil && !errors.Is(err, reconcile.ErrNoInstance) {
-		c.fail("clerk", err)
-		return
-	}
-	where := "an instance that it does not name"
-	if err == nil {
-		where = fmt.Sprintf("%s instance %s", instance.Environment, instance.ID)
-	}
-	c.add("ok", "clerk", fmt.Sprintf("accepts the secret key: %s, %s users", where, thousands(users)), "")
 }
 
 func (c *checker) print(asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(c.p.Stdout)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(c.notices)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(c.Notices)
 	}
-	for _, n := range c.notices {
-		if _, err := fmt.Fprintf(c.p.Stdout, "%-5s %s: %s\n", n.Level, n.Subject, n.Message); err != nil {
-			return err
+	var b strings.Builder
+	for _, n := range c.Notices {
+		fmt.Fprintf(&b, "%-5s %s: %s\n", n.Level, text(&n.Subject), text(&n.Message))
+		for line := range strings.Lines(n.Cure) {
+			line = strings.TrimSuffix(line, "\n")
+			fmt.Fprintf(&b, "      -> %s\n", text(&line))
 		}
-		if n.Cure != "" {
-			fmt.Fprintf(c.p.Stdout, "      -> %s\n", n.Cure)
-		}
 	}
-	return nil
-}
-
-func (p *Program) grantsCommand() *cobra.Command {
-	role := "rollcall"
-	cmd := &cobra.Command{
-		Use: "grants", Short: "Print the GRANT statements that a role of Rollcall's own needs", Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := p.configure(needs{table: true})
-			if err != nil {
-				return err
-			}
-			defer a.close()
-			return a.grants(cmd.Context(), role)
-		},
-	}
-	cmd.Flags().StringVar(&role, "role", role, "the database `ROLE`")
-	return cmd
-}
-
-func (a *app) grants(ctx context.Context, role string) error {
-	conn, err := a.connect(ctx, a.cfg.Database.URL)
-	if err != nil {
-		return err
-	}
-	if conn.Dialect != db.Postgres {
-		return usage(errors.New("SQLite knows no roles: whoever may write the file may write the table"))
-	}
-	if a.table, err = db.OpenTable(ctx, conn, a.tableConfig()); err != nil {
-		return err
-	}
-	policy := a.cfg.Policy
-	_, err = fmt.Fprint(a.p.Stdout, db.Grants(role, a.table.Shape(), db.Privileges{
-		Insert: policy.Missing == reconcile.Insert, Update: policy.Stale == reconcile.Update,
-		Delete: policy.Orphaned == reconcile.Delete, SoftDelete: policy.Orphaned == reconcile.SoftDelete,
-		Relink: policy.Conflict == reconcile.Relink, State: a.cfg.Database.StateURL == "",
-		Sequences: a.table.Shape().Sequences,
-	}))
+	_, err := fmt.Fprint(c.p.Stdout, b.String())
 	return err
 }

@@ -71,7 +71,7 @@ Nothing set up yet? See the whole story with:  rollcall demo`,
 	run.register(root)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(p.initCommand(), p.checkCommand(), p.userCommand(), p.runsCommand(), p.webhooksCommand(), p.undoCommand(), p.pauseCommand(), p.resumeCommand(), p.migrateCommand(),
-		p.grantsCommand(), p.healthcheckCommand(), p.demoCommand(), p.simCommand(), p.versionCommand())
+		p.grantsCommand(), p.alertCommand(), p.healthcheckCommand(), p.demoCommand(), p.simCommand(), p.versionCommand())
 	return root
 }
 

@@ -47,6 +47,9 @@ func (n needs) sections() config.Need {
 	if n.table {
 		s |= config.NeedDatabase
 	}
+	if n.alerts {
+		s |= config.NeedAlerts
+	}
 	if n.daemon {
 		s |= config.NeedAll
 	}

@@ -14,13 +14,26 @@ import (
 
 	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/daemon"
+	"github.com/rollcall-sync/rollcall/reconcile"
 	"github.com/rollcall-sync/rollcall/server"
 	"github.com/rollcall-sync/rollcall/server/ui"
 )
 
-// daemon runs until ctx ends. Neither Clerk nor the database need be there
+// daemon runs until ctx ends.
+func (p *Program) daemon(ctx context.Context, _ *cobra.Command) error {
+	return p.serve(ctx, serving{})
+}
+
+// serving is who wants to hear of what the daemon does; each may be nil.
+type serving struct {
+	listening func(name string, at net.Addr)
+	started   func(*operator)
+	ran       func(*reconcile.RunReport)
+}
+
+// serve is the daemon, until ctx ends. Neither Clerk nor the database need be there
 // when it starts: it is alive but not ready until they are.
-func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
+func (p *Program) serve(ctx context.Context, tell serving) (err error) {
 	a, err := p.configure(needs{clerk: true, table: true, daemon: true})
 	if err != nil {
 		return err
@@ -28,11 +41,12 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 	if err := checkReceiver(a.cfg); err != nil {
 		return err
 	}
-	s := &service{started: time.Now()}
+	s := &service{started: time.Now(), onRun: tell.ran}
 	o := &operator{service: s}
 	s.metrics = server.NewMetrics(server.MetricsConfig{Version: p.Version, Webhooks: len(a.cfg.Webhook.SigningSecrets) > 0, Gauges: o.Gauges})
 	a.onResponse = s.metrics.ClerkResponse
 	s.parts = *a
+	s.alerts = s.keeper()
 	defer func() {
 		if !errors.Is(err, daemon.ErrStuck) { // such a run keeps its connections, and close would wait for them
 			last := s.now()
@@ -67,21 +81,34 @@ func (p *Program) daemon(ctx context.Context, _ *cobra.Command) (err error) {
 			}
 		})
 	}
+	if a.cfg.Server.Public != "" {
+		if s.ensuring, err = o.newEnsuring(); err != nil {
+			return err
+		}
+		defer s.ensuring.close(a.log)
+	}
 	var listeners sync.WaitGroup
 	for _, l := range a.listeners(ctx, o) {
 		listeners.Go(func() {
 			err := server.Serve(ctx, l.addr, l.handler, a.log, func(at net.Addr) {
 				a.log.Info("listening", zap.String("addr", at.String()), zap.String("for", l.name))
+				if tell.listening != nil {
+					tell.listening(l.name, at)
+				}
 			})
 			if err != nil {
 				cancel(fmt.Errorf("listen on %s: %w", l.addr, err))
 			}
 		})
 	}
+	listeners.Go(func() { s.alerts.Run(ctx) })
 	for _, key := range idle(a.cfg) {
 		a.log.Warn("this version does not act on the key yet", zap.String("key", key))
 	}
 	a.log.Info("rollcall starts", zap.String("version", p.Version), zap.String("full", schedule.Full), zap.String("table", a.cfg.Database.Table.String()))
+	if tell.started != nil {
+		tell.started(o)
+	}
 	err = d.Run(ctx)
 	cancel(nil)
 	listeners.Wait()
@@ -99,8 +126,6 @@ func idle(c *config.Config) (keys []string) {
 		set bool
 	}{
 		{"hooks.inserted_url", c.Hooks.InsertedURL != ""},
-		{"alerts.slack_webhook_url", c.Alerts.SlackWebhookURL != ""},
-		{"alerts.webhook_url", c.Alerts.WebhookURL != ""},
 	} {
 		if k.set {
 			keys = append(keys, k.key)
@@ -134,7 +159,7 @@ func (a *app) listeners(ctx context.Context, o *operator) (out []listener) {
 
 // publicRoutes are the endpoints that face the internet, by their patterns.
 func (a *app) publicRoutes(_ context.Context, o *operator) map[string]http.Handler {
-	routes := map[string]http.Handler{}
+	routes := map[string]http.Handler{"/api/ensure": o.ensuring.endpoint} // it sees to the methods itself
 	if o.receiver != nil {
 		routes["POST /api/webhooks/clerk"] = o.receiver
 	}

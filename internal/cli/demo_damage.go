@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -21,7 +22,7 @@ const (
 // of whom has signed up again and another row holds the address.
 func (d *demo) damage(ctx context.Context) error {
 	var users []reconcile.User
-	err := d.client.List(ctx, func(_ context.Context, page []reconcile.User) error {
+	err := d.app.client.List(ctx, func(_ context.Context, page []reconcile.User) error {
 		users = append(users, page...)
 		return nil
 	})
@@ -36,12 +37,18 @@ func (d *demo) damage(ctx context.Context) error {
 			rows = append(rows, u)
 		}
 	}
+	own := d.app.tableConfig()
+	own.State = nil // the app writes these, and Rollcall knows nothing of it
+	table, err := db.OpenTable(ctx, d.app.conns[0], own)
+	if err != nil {
+		return err
+	}
 	for start := 0; start < len(rows); start += 500 {
-		if _, err := d.engine.Table.Insert(ctx, reconcile.Permit{}, rows[start:min(start+500, len(rows))]); err != nil {
+		if _, err := table.Insert(ctx, reconcile.Permit{}, rows[start:min(start+500, len(rows))]); err != nil {
 			return err
 		}
 	}
-	tx, err := d.conn.SQL.BeginTx(ctx, nil)
+	tx, err := d.app.conns[0].SQL.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -52,7 +59,7 @@ func (d *demo) damage(ctx context.Context) error {
 		}
 	}
 	conflicts := per(conflictPerMille)
-	email := slices.IndexFunc(d.mapping.Attributes(), func(a reconcile.Attribute) bool { return a.String() == "primary_email_address" })
+	email := slices.IndexFunc(d.app.table.Mapping().Attributes(), func(a reconcile.Attribute) bool { return a.String() == "primary_email_address" })
 	for i, u := range users {
 		switch {
 		case stale[i]:

@@ -18,11 +18,14 @@ func (p *Program) once(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	app, err := p.open(ctx, needs{clerk: true, table: true, dryRun: o.DryRun})
+	app, err := p.open(ctx, needs{clerk: true, table: true, dryRun: o.DryRun, alerts: !o.DryRun})
 	if err != nil {
 		return err
 	}
 	defer app.close()
+	if !o.DryRun {
+		app.alerts = app.keeper()
+	}
 	// Both files are opened before the run: better no run than one whose report is lost.
 	report, err := p.output(f.report)
 	if err != nil {
@@ -49,6 +52,7 @@ func (p *Program) once(ctx context.Context, f runFlags) error {
 	if err := errors.Join(err, report.Close(), findings.Close()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+	app.tell(ctx)
 	return outcomeError(last, runErr, f.detailed)
 }
 

@@ -52,6 +52,7 @@ func (o *operator) Status(ctx context.Context) (server.Status, error) {
 		view = &db.Overview{}
 	}
 	fill(&s, view)
+	s.Alerts = o.alertStatus(ctx)
 	for mode, r := range d.Last {
 		if known := s.Last[mode]; r.Outcome != reconcile.Skipped && (known == nil || known.StartedAt.Before(r.StartedAt)) {
 			s.Last[mode] = r

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/alert"
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
@@ -17,7 +18,12 @@ import (
 type service struct {
 	watch   watch
 	metrics *server.Metrics
+	alerts  *alert.Keeper
 	started time.Time
+	// onRun is told how a run ended; nil: nobody is.
+	onRun func(*reconcile.RunReport)
+	// ensuring is the check on a user's first request; nil: none. Set before anything runs.
+	ensuring *ensuring
 
 	opening sync.Mutex // held while something is opened, or looked at again
 
@@ -94,15 +100,24 @@ func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.R
 	r, err := a.engine().Run(ctx, reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By,
 		OnProgress: s.watch.update, OnFinding: s.found})
 	s.metrics.RunEnded(r)
+	if ctx.Err() == nil { // a run that was told to stop is no news
+		s.alerts.RunEnded(r)
+	}
+	if s.onRun != nil {
+		s.onRun(r)
+	}
 	a.forget(ctx, r)
 	return r, err
 }
 
 // found measures how long users waited for their rows, of those who came while
-// this process was there to see it.
+// this process was there to see it. Whose row went is no longer remembered to have one.
 func (s *service) found(f reconcile.Finding) error {
 	if f.Kind == reconcile.Missing && f.Fixed && f.CreatedAt.After(s.started) {
 		s.metrics.Consistent(time.Since(f.CreatedAt))
+	}
+	if f.Kind == reconcile.Orphaned && f.Fixed {
+		s.forget(f.UserID)
 	}
 	return nil
 }
@@ -150,7 +165,15 @@ func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOption
 	}
 	healer := s.healer
 	s.mu.Unlock()
-	return healer.Heal(ctx, ids, o)
+	healed, err := healer.Heal(ctx, ids, o)
+	var gone []string
+	for _, h := range healed {
+		if !h.Present && !o.DryRun {
+			gone = append(gone, h.UserID)
+		}
+	}
+	s.forget(gone...)
+	return healed, err
 }
 
 // watch follows the run under way in this process. The zero value sees none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,8 @@ type world struct {
 	folder, url string
 	sim         *clerksim.Sim
 	api         string
+	// extra are more environment variables.
+	extra map[string]string
 	// input is what somebody at the terminal types; nil: nobody is there.
 	input *string
 }
@@ -80,6 +83,7 @@ func (w *world) create(ddl string, sqlite bool) {
 func (w *world) rollcall(args ...string) (code int, stdout, stderr string) {
 	w.Helper()
 	env := map[string]string{"DATABASE_URL": w.url, "CLERK_SECRET_KEY": "sk_live_schemas", "CLERK_API_URL": w.api}
+	maps.Copy(env, w.extra)
 	var out, errs bytes.Buffer
 	p := &cli.Program{Stdout: &out, Stderr: &errs, Version: "test",
 		Env: func(name string) (string, bool) { v, ok := env[name]; return v, v != "" && ok }}
@@ -115,6 +119,14 @@ func (w *world) mustLoad(text string) *config.Config {
 		w.Errorf("warnings: %v", cfg.Warnings)
 	}
 	return cfg
+}
+
+// write writes the configuration.
+func (w *world) write(text string) {
+	w.Helper()
+	if err := os.WriteFile(w.config(), []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // edit replaces a text of the configuration.

@@ -50,6 +50,7 @@ func TestTrouble(t *testing.T) {
 		{"failed", "The last run failed", "rollcall check", last(failed)},
 		{"database", "Rollcall cannot work", "rollcall check", func(s *server.Status) {
 			s.Ready = server.Readiness{Message: "the database is out of reach: connection refused"}
+			s.Alerts.Targets[0].Error = "answered 404 Not Found no_service"
 		}},
 		{"never", "Not looked yet", "Run now does it at once", func(s *server.Status) {
 			*s = server.Status{Table: "users", Ready: server.Readiness{OK: true}}
@@ -58,6 +59,9 @@ func TestTrouble(t *testing.T) {
 		w.with(func() { w.change = c.change })
 		p.Says(".headline", c.head)
 		p.Says(".cure", c.cure)
+		if c.name == "database" {
+			p.Says(".alerts.wrong", "Slack could not be told: answered 404 Not Found no_service")
+		}
 		p.Accessible(c.name)
 		p.Shoot(c.name)
 	}

@@ -200,6 +200,10 @@ func (w *world) Status(context.Context) (server.Status, error) {
 		Queued: slices.Clone(w.queued), Drift: map[reconcile.Kind]int64{}, Last: map[reconcile.Mode]*reconcile.RunReport{reconcile.Full: nil, reconcile.Recent: nil},
 		Next:   map[reconcile.Mode]time.Time{reconcile.Full: w.now.Truncate(24 * time.Hour).Add(27*time.Hour + 17*time.Minute), reconcile.Recent: time.Now().Add(41 * time.Second)},
 		Policy: server.PolicyOf(reconcile.Policy{Missing: reconcile.Insert, Stale: reconcile.Update, Orphaned: reconcile.Report, Conflict: reconcile.Report, Grace: 2 * time.Minute})}
+	s.Alerts = server.Alerts{Targets: []server.AlertTarget{{Name: "slack"}, {Name: "webhook"}}, Open: []server.OpenAlert{}}
+	if len(w.findings) > 0 {
+		s.Alerts.Open = append(s.Alerts.Open, server.OpenAlert{Topic: "full", State: "drift", Since: w.now.Add(-26 * time.Hour)})
+	}
 	for _, k := range reconcile.Kinds {
 		s.Drift[k] = 0
 	}

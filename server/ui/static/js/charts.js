@@ -41,7 +41,7 @@ export function charts(box) {
     drift.stage.setAttribute("aria-label", sum ? `Drift by kind over ${points.length} full runs; the last found ${int(total(points.at(-1)))}, the most was ${int(Math.max(...points.map(total)))}.` : "No drift in this time.");
     users.stage.setAttribute("aria-label", `Clerk has ${int(points.at(-1).users)} users, the table ${int(points.at(-1).rows)} rows.`);
     put(drift.note, sum ? "" : "Nothing found in this time");
-    plots = [bars(drift, points), lines(users, points)];
+    plots = [bars(drift, apart(points)), lines(users, points)];
   }
   async function reload() {
     waiting?.abort();
@@ -103,7 +103,20 @@ function axes() {
 const seconds = (points) => points.map((p) => Date.parse(p.at) / 1000);
 
 // padded leaves room at both sides, so that the first and the last bar are whole.
-const padded = (_, min, max) => { const pad = Math.max(1800, (max - min) * 0.02); return [min - pad, max + pad]; };
+const padded = (_, min, max) => { const pad = max > min ? Math.max(1, (max - min) * 0.02) : 1800; return [min - pad, max + pad]; };
+
+// apart leaves out bars that would stand in one another: of runs that followed closely,
+// the one that found the most stays. Otherwise two of them would make every bar a hair.
+function apart(points) {
+  const at = (p) => Date.parse(p.at), kept = [];
+  const gap = points.length > 1 ? (at(points.at(-1)) - at(points[0])) / 90 : 0;
+  for (const p of points) {
+    const last = kept.at(-1);
+    if (!last || at(p) - at(last) >= gap) kept.push(p);
+    else if (total(p) > total(last)) kept[kept.length - 1] = p;
+  }
+  return kept;
+}
 
 function bars(f, points) {
   fill(f.stage);

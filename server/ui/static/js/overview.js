@@ -7,7 +7,7 @@ import { count, int, isSet, kinds, kindWords, moment, now, span, title as capita
 import { subscribe } from "./live.js";
 import { command, failure, kindLabel, rel } from "./parts.js";
 import { runTable } from "./runs.js";
-import { latest, sinceWords, verdict } from "./verdict.js";
+import { alertWords, latest, sinceWords, verdict } from "./verdict.js";
 
 export const title = "Overview";
 
@@ -51,8 +51,8 @@ function heroOf(box) {
     h("button", { class: "button", type: "button", id: "dry-run", on: { click: () => askRun(true) } }, icon("eye"), "Dry run"),
     pauseButton,
     runButton);
-  const progress = progressOf();
-  box.append(h("div", { class: "hero-top" }, mark, h("div", { class: "hero-words" }, head, sub), actions), cure, progress.element);
+  const progress = progressOf(), alerts = h("p", { class: "alerts faint small", hidden: true });
+  box.append(h("div", { class: "hero-top" }, mark, h("div", { class: "hero-words" }, head, sub), actions), cure, progress.element, alerts);
   let paused = null, told = "", status = null;
   pauseButton.addEventListener("click", () => (status?.paused ? resume(pauseButton) : askPause()));
   return (s) => {
@@ -77,6 +77,10 @@ function heroOf(box) {
       runButton.classList.toggle("primary", !paused); // one thing to do at a time
     }
     progress.update(s);
+    const words = alertWords(s.alerts);
+    alerts.hidden = !words;
+    alerts.classList.toggle("wrong", Boolean(words) && s.alerts.targets.some((t) => t.error));
+    put(alerts, words);
   };
 }
 

@@ -71,3 +71,14 @@ export function guardCure(reason) {
 
 /** sinceWords writes since when a verdict holds. */
 export const sinceWords = (at) => `since ${moment(at)} (${ago(at)})`;
+
+const topics = { full: "full runs", recent: "recent runs", dead_letters: "dead letters", ensure: "ensure calls", sign_ups: "sign-ups", webhooks: "webhooks", out_of_reach: "the database" };
+
+/** alertWords says in one line whom alerts tell, what is open, and whom they could not tell. */
+export function alertWords(alerts) {
+  if (!alerts?.targets?.length) return "";
+  const names = alerts.targets.map((t) => (t.name === "slack" ? "Slack" : t.name)).join(" and ");
+  const open = (alerts.open ?? []).map((a) => `${topics[a.topic] ?? a.topic}${a.state === "firing" ? "" : ` ${a.state}`} since ${moment(a.since)}`);
+  const failed = alerts.targets.filter((t) => t.error).map((t) => `${t.name === "slack" ? "Slack" : t.name} could not be told: ${t.error}`);
+  return [`Alerts go to ${names}`, ...failed, open.length ? `open: ${open.join(", ")}` : "none is open"].join(" · ");
+}

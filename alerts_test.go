@@ -1,0 +1,242 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/alert"
+	"github.com/rollcall-sync/rollcall/internal/pgtest"
+)
+
+// mailbox is a Slack and a program that are told.
+type mailbox struct {
+	*testing.T
+	url string // of the server: /slack/<secret> and /hook/<secret>
+
+	mu       sync.Mutex
+	payloads []alert.Payload
+	slack    []string
+	news     chan struct{} // closed and replaced with each message
+	status   int           // of every answer; 0 is 200
+}
+
+func newMailbox(t *testing.T) *mailbox {
+	t.Helper()
+	m := &mailbox{T: t, news: make(chan struct{})}
+	server := httptest.NewServer(m)
+	t.Cleanup(server.Close)
+	m.url = server.URL
+	return m
+}
+
+const mailboxSecret = "whoever-has-this-can-post"
+
+// config is the section of the configuration that names it.
+func (m *mailbox) config() string {
+	return `alerts: {slack_webhook_url: "` + m.url + "/slack/" + mailboxSecret + `", webhook_url: "` + m.url + "/hook/" + mailboxSecret + `"}`
+}
+
+// ServeHTTP takes a message.
+func (m *mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		m.Error(err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.status != 0 {
+		w.WriteHeader(m.status)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/slack/") {
+		m.slack = append(m.slack, string(body))
+	} else {
+		var p alert.Payload
+		if err := json.Unmarshal(body, &p); err != nil {
+			m.Error(err)
+		}
+		m.payloads = append(m.payloads, p)
+	}
+	close(m.news)
+	m.news = make(chan struct{})
+}
+
+// await waits for the nth message to the program, and returns all so far.
+func (m *mailbox) await(n int) []alert.Payload {
+	m.Helper()
+	deadline := time.After(2 * time.Minute) // half of one until a database is called out of reach
+	for {
+		m.mu.Lock()
+		got, slack, news := m.payloads, len(m.slack), m.news
+		m.mu.Unlock()
+		if len(got) >= n && slack >= n {
+			return got
+		}
+		select {
+		case <-news:
+		case <-deadline:
+			m.Fatalf("%d messages arrived, and %d at Slack, want %d: %+v", len(got), slack, n, got)
+		}
+	}
+}
+
+// answers makes every answer this one from now on.
+func (m *mailbox) answers(status int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status = status
+}
+
+// tells is what the program was told: topic and state.
+func tells(payloads []alert.Payload) string {
+	var out []string
+	for _, p := range payloads {
+		out = append(out, string(p.Data.Topic)+" "+string(p.Data.State))
+	}
+	return strings.Join(out, ", ")
+}
+
+// Clerk is down for three runs, and comes back: one message, and another one. Of two
+// daemons one tells. The secret URLs are nowhere.
+func TestDaemonAlerts(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 20), newMailbox(t)
+	env := s.with(strings.Replace(s.variable("ROLLCALL_CONFIG_YAML"), "{clerk", "{"+m.config()+", log: {level: debug}, clerk", 1))
+	s.sim.SetErrors(100)
+	d := startDaemon(t, env...)
+	d.await(1, "run", "outcome", "failed")
+	standby := startDaemon(t, env...)
+	got := m.await(1)
+	if first := got[0].Data; tells(got) != "full failing" || first.Severity != alert.Critical || !strings.Contains(first.Text, "3 full runs") || first.Reason == "" || first.RunID == "" {
+		t.Errorf("told %+v", got)
+	}
+	a := newAPI(t, d)
+	type status struct {
+		Alerts struct {
+			Targets []struct{ Name, Error string }
+			Open    []struct{ Topic, State string }
+		}
+	}
+	if st := get[status](a, "/api/status"); len(st.Alerts.Targets) != 2 || len(st.Alerts.Open) != 1 || st.Alerts.Open[0].Topic != "full" || st.Alerts.Open[0].State != "failing" {
+		t.Errorf("the status: %+v", st)
+	}
+	s.sim.SetErrors(0)
+	if got = m.await(2); tells(got) != "full failing, full ok" || !got[1].Data.Recovered || got[1].Data.Previous != alert.Failing {
+		t.Errorf("told %+v", got)
+	}
+	metrics := string(a.call(200, "", "GET", "/metrics", "")) + string(newAPI(t, standby).call(200, "", "GET", "/metrics", ""))
+	if n := strings.Count(metrics, `rollcall_alerts_sent_total{result="sent",target="slack"}`); n == 0 {
+		t.Error("the metrics do not tell")
+	}
+	for _, p := range []*process{d, standby} {
+		p.signal(0, syscall.SIGTERM)
+		if log := fmt.Sprint(p.lines); strings.Contains(log, mailboxSecret) {
+			t.Errorf("the log holds a secret: %s", log)
+		}
+	}
+	if strings.Contains(metrics+a.said.String(), mailboxSecret) {
+		t.Error("the metrics or an answer hold a secret")
+	}
+	if got = m.await(2); len(got) != 2 || len(m.slack) != 2 {
+		t.Errorf("told %s, and Slack %d times", tells(got), len(m.slack))
+	}
+}
+
+// A database that is out of reach is told by the process that cannot reach it.
+func TestDaemonTellsThatTheDatabaseIsGone(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 5), newMailbox(t)
+	pgtest.Exec(t, s.url, "ALTER TABLE users RENAME TO elsewhere")
+	env := s.with(strings.Replace(s.variable("ROLLCALL_CONFIG_YAML"), "{clerk", "{"+m.config()+", clerk", 1))
+	d := startDaemon(t, env...)
+	if got := m.await(1); tells(got) != "out_of_reach firing" || !strings.Contains(got[0].Data.Reason, "(process ") {
+		t.Errorf("told %+v", got)
+	}
+	d.signal(0, syscall.SIGTERM)
+}
+
+// A CronJob tells too: of drift, once, and of its end; not of dry runs. What it could
+// not send the next run sends.
+func TestOnceAlerts(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 20), newMailbox(t)
+	env := s.with(strings.Replace(s.variable("ROLLCALL_CONFIG_YAML"), "{clerk", "{"+m.config()+", clerk", 1))
+	once := func(code int, args ...string) {
+		t.Helper()
+		if got, out := runs(t, env, append([]string{"--once"}, args...)...); got != code || strings.Contains(out, mailboxSecret) {
+			t.Fatalf("%v: %d: %s", args, got, out)
+		}
+	}
+	once(0)
+	pgtest.Exec(t, s.url, "INSERT INTO users VALUES ('user_nobody')")
+	once(0, "--dry-run")
+	once(2, "--detailed-exitcode")
+	once(0)
+	once(0, "--mode", "recent")
+	if got := m.await(1); tells(got) != "full drift" || got[0].Data.Numbers["orphaned"] != 1 || len(got[0].Data.Examples["orphaned"]) != 1 {
+		t.Errorf("told %+v", got)
+	}
+	pgtest.Exec(t, s.url, "DELETE FROM users WHERE clerk_id = 'user_nobody'")
+	m.answers(404)
+	once(0) // refused, which is final
+	m.answers(0)
+	s.sim.SetErrors(100)
+	for range 4 {
+		once(1)
+	}
+	if got := m.await(2); tells(got) != "full drift, full failing" || got[1].Data.Previous != alert.OK {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// rollcall alert --test says what each target answered.
+func TestAlertTest(t *testing.T) {
+	t.Parallel()
+	m := newMailbox(t)
+	env := []string{"ROLLCALL_CONFIG_YAML={" + m.config() + "}"}
+	if code, out := runs(t, env, "alert", "--test"); code != 0 || !strings.Contains(out, "slack    200 OK\nwebhook  200 OK\n") {
+		t.Errorf("%d: %s", code, out)
+	}
+	if got := m.await(1); got[0].Type != "alert.test" || got[0].Data.Table != "users" {
+		t.Errorf("%+v", got)
+	}
+	m.answers(403)
+	if code, out := runs(t, env, "alert", "--test"); code != 1 || !strings.Contains(out, "slack    FAILED: answered 403 Forbidden") || strings.Contains(out, mailboxSecret) {
+		t.Errorf("%d: %s", code, out)
+	}
+	for what, args := range map[string][]string{"nobody": {"alert", "--test"}, "nothing": {"alert"}} {
+		if code, out := runs(t, []string{"ROLLCALL_CONFIG_YAML={log: {level: info}}"}, args...); code != 64 || !strings.Contains(out, "alert") {
+			t.Errorf("%s: %d: %s", what, code, out)
+		}
+	}
+}
+
+// Dead letters are told, by one of two daemons, and so is their end.
+func TestDaemonTellsOfDeadLetters(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 5), newMailbox(t)
+	env := s.with(`ROLLCALL_CONFIG_YAML={` + m.config() + `, clerk: {rate_limit: off}, webhook: {signing_secret: whsec_c2VjcmV0c2VjcmV0c2VjcmV0}, schedule: {full: "@every 20h", recent: "", lease: 2s},
+		server: {admin: "127.0.0.1:0", public: "127.0.0.1:0"}}`)
+	one := startDaemon(t, env...)
+	one.await(1, "run", "outcome", "repaired")
+	two := startDaemon(t, env...)
+	two.await(1, "listening", "for", "public")
+	pgtest.Exec(t, s.url, "INSERT INTO rollcall.events (table_name, svix_id, type, user_id, instance_id, dead_at, dead_cause) SELECT 'users', 'msg_' || i, 'user.created', 'user_x', 'ins_x', now(), 'malformed' FROM generate_series(1, 3) i")
+	if got := m.await(1); tells(got) != "dead_letters firing" || got[0].Data.Numbers["dead"] != 3 {
+		t.Errorf("told %+v", got)
+	}
+	pgtest.Exec(t, s.url, "DELETE FROM rollcall.events")
+	if got := m.await(2); tells(got) != "dead_letters firing, dead_letters ok" {
+		t.Errorf("told %+v", got)
+	}
+	one.signal(0, syscall.SIGTERM)
+	two.signal(0, syscall.SIGTERM)
+}
