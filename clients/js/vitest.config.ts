@@ -1,6 +1,6 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     restoreMocks: true,
     unstubGlobals: true,
@@ -29,3 +29,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;

@@ -45,10 +45,16 @@ describe("a marker", () => {
     }
   });
 
-  it.each(["", ".", "....", "1.ensured.zz.%%%", "1.nonsense.zz.AAAA", "1.ensured..AAAA", "\u0000", "1.ensured.NaN.AAAA"])(
-    "is no marker: %j",
-    async (value) => {
-      expect(await openMarker(secret, ada, value, now)).toBeUndefined();
-    },
-  );
+  it.each([
+    "",
+    ".",
+    "....",
+    "1.ensured.zz.%%%",
+    "1.nonsense.zz.AAAA",
+    "1.ensured..AAAA",
+    "\u0000",
+    "1.ensured.NaN.AAAA",
+  ])("is no marker: %j", async (value) => {
+    expect(await openMarker(secret, ada, value, now)).toBeUndefined();
+  });
 });
