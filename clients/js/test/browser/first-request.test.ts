@@ -63,7 +63,7 @@ async function card(state: string): Promise<void> {
 /** The address in the row that the page shows. */
 async function shownEmail(): Promise<string> {
   await card("ready");
-  return page.locator("dl div", { hasText: "email" }).locator("dd").innerText();
+  return (await page.locator("dl div", { hasText: "email" }).locator("dd").textContent()) ?? "";
 }
 
 async function marker(): Promise<string | undefined> {
