@@ -22,7 +22,7 @@ export class Clerk {
     const { jwt } = await this.#post("/sim/sessions", {
       user_id: userId,
       issuer: `https://${frontend}`,
-      azp: "http://127.0.0.1",
+      azp: "http://localhost",
       expires_in_seconds: 3600,
     });
     const { iat } = JSON.parse(atob(String(jwt).split(".")[1] ?? ""));

@@ -31,8 +31,10 @@ export class Site {
     });
     await rollcall.start();
     const next = join(root, "node_modules/next/dist/bin/next");
-    const app = new Process(process.execPath, [next, "start", example, "-H", "127.0.0.1", "-p", String(port)], {
+    // By its name: Next.js calls 127.0.0.1 localhost inside, and would take Clerk's rewrite for another server's.
+    const app = new Process(process.execPath, [next, "start", example, "-H", "localhost", "-p", String(port)], {
       env: {
+        NODE_ENV: "production", // and not that of the tests
         CLERK_API_URL: clerk.url,
         CLERK_SECRET_KEY: secretKey,
         DATABASE_URL: table.url,
@@ -45,7 +47,7 @@ export class Site {
       },
     });
     await app.says(/Ready in/);
-    return new Site(`http://127.0.0.1:${port}`, clerk, rollcall, table, [app, sim]);
+    return new Site(`http://localhost:${port}`, clerk, rollcall, table, [app, sim]);
   }
 
   /** What the app has written so far. */

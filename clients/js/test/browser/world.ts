@@ -31,7 +31,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await finish(join(root, "node_modules/.bin/tsdown"), [], { cwd: root });
   await finish(join(root, "node_modules/.bin/next"), ["build", "example"], {
     cwd: root,
-    env: { NEXT_TELEMETRY_DISABLED: "1", NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: publishableKey },
+    env: { NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: publishableKey },
   });
   project.provide("binary", binary);
   project.provide("postgres", postgres);

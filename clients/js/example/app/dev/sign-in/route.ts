@@ -13,7 +13,7 @@ export async function POST(request: NextRequest): Promise<Response> {
   const { jwt } = await beginSession(userId, origin);
   const issuedAt = JSON.parse(atob(jwt.split(".")[1] ?? "")).iat as number;
   const headers = new Headers({ location: `/${String(form.get("next") ?? "").replace(/^\/+/, "")}` });
-  const rest = `Path=/; SameSite=Lax${host.startsWith("127.0.0.1") ? "" : "; Secure"}`;
+  const rest = `Path=/; SameSite=Lax${host.startsWith("localhost") ? "" : "; Secure"}`;
   headers.append("set-cookie", `__session=${jwt}; ${rest}`);
   headers.append("set-cookie", `__client_uat=${issuedAt}; ${rest}`);
   return new Response(null, { status: 303, headers });
