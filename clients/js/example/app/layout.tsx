@@ -10,7 +10,7 @@ export default function Layout({ children }: { children: ReactNode }) {
     <html lang="en">
       <body>
         <header>
-          <Link href="/" className="brand">
+          <Link href="/" className="brand" prefetch={false}>
             Rollcall <span>example</span>
           </Link>
           <nav>
