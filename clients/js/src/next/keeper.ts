@@ -31,11 +31,13 @@ const longestBackoff = 60_000;
 
 // An app has one Rollcall, and so a process has one of each.
 const recent = new Recent(remembered);
+const verified = new Recent(remembered);
 const breaker = new Breaker();
 
 /** Forgets what the process has learnt; for tests. */
 export function forgetAll(): void {
   recent.forget();
+  verified.forget();
   breaker.succeeded();
 }
 
@@ -90,13 +92,25 @@ export async function ensureNow(visit: Visit, settings: Settings, needs: { marke
   }
 }
 
-/** What the visit's marker says, if it is this session's. */
+/**
+ * What the visit's marker says, if it is this session's. A good one that comes again is not verified again: Web Crypto
+ * works in another thread, and the way there takes longer than the work.
+ */
 export async function readVerdict(visit: Visit, settings: Settings): Promise<Verdict | undefined> {
   const secret = usableSecret(settings);
   if (visit.marker === undefined || secret === undefined) {
     return undefined;
   }
-  return openMarker(secret, visit, visit.marker, Date.now());
+  const now = Date.now();
+  const known = JSON.stringify([secret, visit.userId, visit.sessionId, visit.marker]);
+  if (verified.has(known, now)) {
+    return "ensured";
+  }
+  const opened = await openMarker(secret, visit, visit.marker, now);
+  if (opened?.verdict === "ensured") {
+    verified.add(known, opened.expires);
+  }
+  return opened?.verdict;
 }
 
 async function mark(

@@ -19,25 +19,32 @@ export async function sealMarker(secret: string, session: Session, verdict: Verd
   return `1.${verdict}.${until}.${encode(new Uint8Array(mac))}`;
 }
 
+/** What a good marker says, and until when. */
+export interface Opened {
+  verdict: Verdict;
+  expires: number;
+}
+
 /** Reads a marker: undefined where it is expired, forged, or another session's. */
 export async function openMarker(
   secret: string,
   session: Session,
   value: string,
   now: number,
-): Promise<Verdict | undefined> {
+): Promise<Opened | undefined> {
   const [version, verdict, until, mac, ...more] = value.split(".", 5);
   if (version !== "1" || !isVerdict(verdict) || !until || !mac || more.length > 0) {
     return undefined;
   }
   const signature = decode(mac);
-  if (!(Number.parseInt(until, 36) > now) || signature === undefined) {
+  const expires = Number.parseInt(until, 36);
+  if (!(expires > now) || signature === undefined) {
     return undefined;
   }
   // verify compares in constant time.
   const key = await importKey(secret);
   const good = await crypto.subtle.verify("HMAC", key, signature, message(session, verdict, until));
-  return good ? verdict : undefined;
+  return good ? { verdict, expires } : undefined;
 }
 
 function isVerdict(text: string | undefined): text is Verdict {

@@ -8,7 +8,7 @@ const now = 1_800_000_000_000;
 describe("a marker", () => {
   it.each(["ensured", "conflict"] as const)("tells its own session what it says: %s", async (verdict) => {
     const value = await sealMarker(secret, ada, verdict, now + 1000);
-    expect(await openMarker(secret, ada, value, now)).toBe(verdict);
+    expect(await openMarker(secret, ada, value, now)).toEqual({ verdict, expires: now + 1000 });
   });
 
   it("does not tell who it is about", async () => {

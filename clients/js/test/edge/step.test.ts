@@ -93,6 +93,23 @@ describe("a signed-in request", () => {
     expect(calls).toHaveLength(3);
   });
 
+  it("does not take a marker that the process has verified from anybody else, nor when it has expired", async () => {
+    const calls = fakeEndpoint(good(), good("present", "user_bob"), good());
+    const browser = new Browser();
+    await browser.visit(ada);
+    const marker = browser.cookies.get("__rollcall") ?? "";
+    anotherProcess();
+    await browser.visit(ada); // verifies it
+    await browser.visit(ada); // knows it
+    expect(calls).toHaveLength(1);
+    await browser.visit(bob);
+    expect(calls).toHaveLength(2);
+    browser.cookies.set("__rollcall", marker);
+    vi.setSystemTime(Date.now() + 60 * 60 * 1000);
+    await browser.visit(ada);
+    expect(calls).toHaveLength(3);
+  });
+
   it("is one call to Rollcall, however many come at once", async () => {
     const gate = held(good());
     const calls = fakeEndpoint(gate.answer);

@@ -1,4 +1,4 @@
-import { vi } from "vitest";
+import { type Mock, vi } from "vitest";
 
 /** Who Clerk says is signed in, and the cookies of the request, in the app router's own words. */
 export const request: { userId: string | null; sessionId: string | null; cookies: Map<string, string> } = {
@@ -7,7 +7,7 @@ export const request: { userId: string | null; sessionId: string | null; cookies
   cookies: new Map(),
 };
 
-export const getToken = vi.fn(async () => `token of ${request.userId}`);
+export const getToken: Mock<() => Promise<string>> = vi.fn(async () => `token of ${request.userId}`);
 
 /** What stands in for Clerk's auth(). */
 export async function auth(): Promise<unknown> {
