@@ -80,7 +80,7 @@ func (a *api) fits(method string, u *url.URL, response *http.Response, answer []
 	a.Helper()
 	template := u.Path
 	if a.spec.Paths.Find(template) == nil {
-		template = regexp.MustCompile(`^(/api/(runs|users)/)[^/]+`).ReplaceAllString(u.Path, "${1}{id}")
+		template = regexp.MustCompile(`^(/api/(runs|users|webhooks/dead)/)[^/]+`).ReplaceAllString(u.Path, "${1}{id}")
 	}
 	path := a.spec.Paths.Find(template)
 	if path == nil || path.GetOperation(method) == nil {
@@ -259,6 +259,30 @@ func TestAdminAPI(t *testing.T) {
 	a.call(200, "", "POST", "/login", `{"token":"`+viewerToken+`"}`)
 	a.call(303, "", "POST", "/logout", "")
 	a.call(200, viewerToken, "GET", "/metrics", "")
+
+	// Dead letters.
+	pgtest.Exec(t, url, "INSERT INTO rollcall.events (table_name, svix_id, type, user_id, instance_id, payload, reason, dead_at, dead_cause)"+
+		" SELECT 'users', 'msg_' || i, 'user.created', 'user_x', '', '{\"data\":{\"first_name\":\"eve.smith\"}}', 'no', now(), 'malformed' FROM generate_series(1, 3) i")
+	type letters struct {
+		Letters []struct {
+			ID json.Number `json:"id"`
+		}
+		Total int64
+	}
+	dead := get[letters](a, "/api/webhooks/dead?limit=2")
+	if dead.Total != 3 || len(dead.Letters) != 2 {
+		t.Fatalf("dead letters: %+v", dead)
+	}
+	letter := "/api/webhooks/dead/" + dead.Letters[0].ID.String()
+	a.call(200, viewerToken, "GET", letter, "")
+	a.call(403, viewerToken, "POST", letter+"/drop", `{"reason":"seen"}`)
+	a.call(200, adminToken, "POST", letter+"/drop", `{"reason":"seen"}`)
+	a.call(200, adminToken, "POST", "/api/webhooks/dead/"+dead.Letters[1].ID.String()+"/replay", "")
+	a.call(200, adminToken, "POST", "/api/webhooks/dead/replay", "")
+	a.call(404, adminToken, "GET", "/api/webhooks/dead/999999", "")
+	if dead := get[letters](a, "/api/webhooks/dead"); dead.Total != 0 {
+		t.Errorf("dead letters: %+v", dead)
+	}
 
 	// What does not work.
 	a.call(401, "wrong", "GET", "/api/status", "")

@@ -218,3 +218,25 @@ func TestAlertTest(t *testing.T) {
 		}
 	}
 }
+
+// Dead letters are told, by one of two daemons, and so is their end.
+func TestDaemonTellsOfDeadLetters(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 5), newMailbox(t)
+	env := s.with(`ROLLCALL_CONFIG_YAML={` + m.config() + `, clerk: {rate_limit: off}, webhook: {signing_secret: whsec_c2VjcmV0c2VjcmV0c2VjcmV0}, schedule: {full: "@every 20h", recent: "", lease: 2s},
+		server: {admin: "127.0.0.1:0", public: "127.0.0.1:0"}}`)
+	one := startDaemon(t, env...)
+	one.await(1, "run", "outcome", "repaired")
+	two := startDaemon(t, env...)
+	two.await(1, "listening", "for", "public")
+	pgtest.Exec(t, s.url, "INSERT INTO rollcall.events (table_name, svix_id, type, user_id, instance_id, dead_at, dead_cause) SELECT 'users', 'msg_' || i, 'user.created', 'user_x', 'ins_x', now(), 'malformed' FROM generate_series(1, 3) i")
+	if got := m.await(1); tells(got) != "dead_letters firing" || got[0].Data.Numbers["dead"] != 3 {
+		t.Errorf("told %+v", got)
+	}
+	pgtest.Exec(t, s.url, "DELETE FROM rollcall.events")
+	if got := m.await(2); tells(got) != "dead_letters firing, dead_letters ok" {
+		t.Errorf("told %+v", got)
+	}
+	one.signal(0, syscall.SIGTERM)
+	two.signal(0, syscall.SIGTERM)
+}

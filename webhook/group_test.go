@@ -88,7 +88,7 @@ func TestFailuresAreEverybodys(t *testing.T) {
 		if failed := askMany(t, g, 7); failed != 7 {
 			t.Errorf("%d of 7 failed", failed)
 		}
-		g.do = func([]int) ([]int, error) { panic("oh") }
+		g.do = func([]int) ([]int, error) { panic("oh") } //nolint:forbidigo // a panic is the subject
 		if _, err := g.ask(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "oh") {
 			t.Errorf("a panic: %v", err)
 		}
