@@ -28,6 +28,9 @@ export CGO_ENABLED := $(if $(CC_FOUND),1,0)
 # Programs that the tests need, and the Debian package of each.
 PROGRAMS := postgres:postgresql pgbouncer:pgbouncer chromium:chromium redis-server:redis-server
 
+# What the tools of clients/js need; the package itself runs on older ones too.
+NODE_ENOUGH := const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)
+
 .PHONY: help
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,7 +84,30 @@ test: deps format vet lint ## check the format, vet, lint, and run all tests on 
 	$(PGTEST) $(GO) test $(RACE) -shuffle=on -timeout=30m $(TESTFLAGS) $(PKG) || exit 1; \
 	: 'deploy is a module of its own. Kubernetes and Prometheus need no race detector of ours.'; \
 	[ "$(PKG)" != ./... ] || $(PGTEST) sh -c 'cd deploy && $(GO) test -shuffle=on -timeout=30m $(TESTFLAGS) .' || exit 1; \
+	[ "$(PKG)" != ./... ] || $(MAKE) --no-print-directory js || exit 1; \
 	echo "test: format, vet, lint and tests passed ($$how; the tests took $$(( $$(date +%s) - start )) s)"
+
+.PHONY: js
+js: ## build, check and test clients/js, where there is Node.js 20.19 or newer with npm
+	@if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then \
+		echo "js: the JavaScript client was NOT tested: there is no Node.js with npm"; exit 0; \
+	elif ! node -e '$(NODE_ENOUGH)'; then \
+		echo "js: the JavaScript client was NOT tested: its tools need Node.js 20.19, this is $$(node -v)"; exit 0; \
+	fi; \
+	start=$$(date +%s); cd clients/js || exit 1; \
+	: 'npm writes its own copy of the lock file when it has installed.'; \
+	if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then \
+		npm ci --no-audit --no-fund --prefer-offline --silent || { echo "js: npm ci failed; why: cd clients/js && npm ci"; exit 1; }; \
+	fi; \
+	for step in build types lint test test:package; do \
+		out=$$(npm run --silent "$$step" 2>&1) || { echo "$$out"; echo "js: npm run $$step failed"; exit 1; }; \
+	done; \
+	browser="no browser tests"; \
+	if [ -d test/browser ]; then \
+		(cd ../.. && $(PGTEST) sh -c 'cd clients/js && npm run --silent test:browser') || { echo "js: npm run test:browser failed"; exit 1; }; \
+		browser="and the browser tests"; \
+	fi; \
+	echo "js: build, types, lint, unit tests, package $$browser passed in $$(( $$(date +%s) - start )) s"
 
 .PHONY: bench
 bench: deps build ## Rollcall beside what a team would write, on a real PostgreSQL (6 minutes)
@@ -110,4 +136,4 @@ cover: deps ## run the tests and report which statements they reach
 
 .PHONY: clean
 clean: ## remove what these commands made
-	@rm -rf bin cover.out
+	@rm -rf bin cover.out clients/js/dist clients/js/node_modules

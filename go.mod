@@ -2,6 +2,8 @@ module github.com/rollcall-sync/rollcall
 
 go 1.26.0
 
+ignore node_modules // What npm brings may hold Go code.
+
 require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0

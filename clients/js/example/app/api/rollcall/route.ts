@@ -1,0 +1,3 @@
+import { createEnsureRoute } from "@rollcall-sync/clerk/next/server";
+
+export const { POST } = createEnsureRoute();

@@ -1,0 +1,83 @@
+import { type NextRequest, NextResponse } from "next/server";
+import type { EnsureError } from "../error.js";
+import { isSecure, withCookie, withoutCookie } from "./cookie.js";
+import { keep, loopHeader } from "./keeper.js";
+import { type RollcallOptions, settle } from "./options.js";
+import { isSkipped, type Skip } from "./skip.js";
+
+/** What the middleware knows beside the options that it shares with the layout helper and the route. */
+export interface MiddlewareOptions extends RollcallOptions {
+  /**
+   * What becomes of a request whose user could not be ensured. `open`, the default: it goes on, and a later one tries
+   * again. `closed`: it is answered with 503.
+   */
+  failure?: "open" | "closed";
+  /** More requests to leave alone, beside static files and the ensure route. */
+  skip?: Skip;
+  /** Where the ensure route is; `/api/rollcall`. The middleware leaves it alone. */
+  route?: string;
+  /** Makes the answer to a request that `failure: "closed"` stops. */
+  unavailable?: (error: EnsureError, request: NextRequest) => Response | Promise<Response>;
+}
+
+/** What the step needs of Clerk's `auth`. */
+export type Auth = () => Promise<{
+  userId: string | null;
+  sessionId: string | null | undefined;
+  getToken: () => Promise<string | null>;
+}>;
+
+/** Options of the step, with the response that goes on. */
+export interface StepOptions extends MiddlewareOptions {
+  /** The response that your middleware has made; `NextResponse.next()` where it is left out. */
+  response?: Response;
+}
+
+/**
+ * The step in a middleware of your own, inside `clerkMiddleware`: ensures the signed-in user once per session and
+ * lifetime of the marker, and returns the response to answer with.
+ *
+ * ```ts
+ * export default clerkMiddleware((auth, request) => rollcallStep(auth, request));
+ * ```
+ */
+export async function rollcallStep(auth: Auth, request: NextRequest, options: StepOptions = {}): Promise<Response> {
+  const response = options.response ?? NextResponse.next();
+  const settings = settle(options);
+  if (isSkipped(request, options, settings.url)) {
+    return response;
+  }
+  if (request.headers.has(loopHeader)) {
+    return circle();
+  }
+  const marker = request.cookies.get(settings.cookie)?.value;
+  const secure = isSecure(request);
+  const { userId, sessionId, getToken } = await auth();
+  if (!userId) {
+    return marker === undefined ? response : withoutCookie(response, settings.cookie, secure);
+  }
+  const visit = { userId, sessionId: sessionId ?? "", getToken, marker };
+  const { error, cookie } = await keep(visit, settings, { marker: true });
+  const answer =
+    error && options.failure === "closed" ? await (options.unavailable ?? unavailable)(error, request) : response;
+  return cookie ? withCookie(answer, settings.cookie, cookie, secure) : answer;
+}
+
+/** The answer where nobody made a better one. */
+function unavailable(error: EnsureError): Response {
+  const seconds = Math.ceil((error.retryAfter ?? 5000) / 1000);
+  return new Response("Your account is not ready yet. Please try again in a moment.\n", {
+    status: 503,
+    headers: {
+      "retry-after": String(seconds),
+      "cache-control": "no-store",
+      "content-type": "text/plain; charset=utf-8",
+    },
+  });
+}
+
+/** The answer to our own request: Rollcall's address leads to this app. */
+function circle(): Response {
+  const message = "the address of Rollcall leads back to the app that asks";
+  return Response.json({ error: { code: "loop", message } }, { status: 508 });
+}
