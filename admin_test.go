@@ -284,6 +284,12 @@ func TestAdminAPI(t *testing.T) {
 		t.Errorf("dead letters: %+v", dead)
 	}
 
+	// Announcements of inserted users, and how new users' rows come.
+	a.call(200, viewerToken, "GET", "/api/hooks", "")
+	a.call(403, viewerToken, "POST", "/api/hooks/retry", "")
+	a.call(200, adminToken, "POST", "/api/hooks/retry", "")
+	a.call(200, viewerToken, "GET", "/api/reliability?days=1", "")
+
 	// What does not work.
 	a.call(401, "wrong", "GET", "/api/status", "")
 	a.call(401, "", "POST", "/login", `{"token":"wrong"}`)

@@ -1,0 +1,450 @@
+import { clerkMiddleware } from "@clerk/nextjs/server";
+import { NextResponse } from "next/server";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { forgetAll } from "../src/next/keeper.js";
+import { type EnsureError, type MiddlewareOptions, rollcallStep, withRollcall } from "../src/next.js";
+import { Browser, goesOn } from "./app.js";
+import { jwtKey } from "./clerk.js";
+import { bad, type Call, fakeEndpoint, good, held, refused } from "./fake.js";
+
+const url = "https://rollcall.example.com";
+const secret = "0123456789abcdef0123456789abcdef";
+
+/** What holds for the middleware on the runtime that calls this, around Clerk's real one. */
+export function describeMiddleware(runtime: string): void {
+  let reported: { code: string; userId: string }[] = [];
+  let options: MiddlewareOptions;
+  let clerk: { jwtKey: string };
+
+  beforeEach(async () => {
+    forgetAll();
+    reported = [];
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
+    clerk = { jwtKey: await jwtKey() };
+    vi.stubEnv("ROLLCALL_URL", "");
+    options = { url, secret, onError: ({ code }, { userId }) => reported.push({ code, userId }) };
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const wrapped = (more: MiddlewareOptions = {}, origin?: string) =>
+    new Browser(withRollcall(clerkMiddleware(clerk), { ...options, ...more }), origin);
+
+  /** Opens a page while the clock runs, as far as the call's own timers need. */
+  const open = async (browser: Browser, ...args: Parameters<Browser["open"]>) => {
+    const response = browser.open(...args);
+    let done = false;
+    response.then(
+      () => {
+        done = true;
+      },
+      () => {
+        done = true;
+      },
+    );
+    while (!done) {
+      if (vi.getTimerCount() > 0) {
+        await vi.advanceTimersByTimeAsync(5);
+      }
+      await new Promise<void>((resolve) => nextTurn(resolve)); // what comes from the crypto threads is not the clock's
+    }
+    return response;
+  };
+
+  describe(`withRollcall on the ${runtime} runtime`, () => {
+    it("ensures a user once, and then asks nobody", async () => {
+      const calls = fakeEndpoint(good("created"));
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(browser.marker).toBeDefined();
+      forgetAll(); // another process: the marker alone is what it has
+      for (const path of ["/", "/settings", "/api/things"]) {
+        const response = await open(browser, path);
+        expect(goesOn(response)).toBe(true);
+        expect(response.headers.getSetCookie()).toEqual([]);
+      }
+      expect(calls).toHaveLength(1);
+      expect(reported).toEqual([]);
+    });
+
+    it("sends the session's own token", async () => {
+      const calls = fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      expect(calls[0]?.headers.get("authorization")).toBe(`Bearer ${browser.cookies.get("__session")}`);
+    });
+
+    it("sets a cookie that scripts, other sites and plain connections do not get", async () => {
+      fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      const [cookie] = (await open(browser, "/")).headers.getSetCookie();
+      expect(cookie).toMatch(/^__rollcall=1\.ensured\./);
+      for (const attribute of ["Path=/", "Max-Age=3600", "HttpOnly", "Secure", /SameSite=lax/i]) {
+        expect(cookie).toMatch(attribute);
+      }
+    });
+
+    it("is not Secure on http, unless a proxy speaks https", async () => {
+      fakeEndpoint(good());
+      const browser = wrapped({}, "http://localhost:3000");
+      await browser.signIn("user_ada");
+      expect((await open(browser, "/")).headers.getSetCookie()[0]).not.toContain("Secure");
+      await browser.signIn("user_bob");
+      const headers = { "x-forwarded-proto": "https,http" };
+      expect((await open(browser, "/", { headers })).headers.getSetCookie()[0]).toContain("Secure");
+    });
+
+    it("shows the marker to the page that is rendered for the very request", async () => {
+      fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      const response = await open(browser, "/");
+      expect(response.headers.get("x-middleware-set-cookie")).toContain("__rollcall=1.ensured.");
+    });
+
+    it("leaves what Clerk tells the app as it is", async () => {
+      fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      const response = await open(browser, "/");
+      expect(response.headers.get("x-middleware-request-x-clerk-auth-status")).toBe("signed-in");
+    });
+
+    it("asks again for another user, and for another session", async () => {
+      const calls = fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      await browser.signIn("user_bob");
+      await open(browser, "/");
+      await browser.signIn("user_bob", "sess_second");
+      await open(browser, "/");
+      expect(calls).toHaveLength(3);
+    });
+
+    it("asks again when the marker has expired", async () => {
+      const calls = fakeEndpoint(good());
+      const browser = wrapped({ lifetime: 30_000 });
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      vi.setSystemTime(Date.now() + 31_000);
+      await open(browser, "/");
+      expect(calls).toHaveLength(2);
+    });
+
+    it("spares the calls of a client that keeps no cookies", async () => {
+      const calls = fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      browser.cookies.delete("__rollcall");
+      const response = await open(browser, "/");
+      expect(calls).toHaveLength(1);
+      expect(response.headers.getSetCookie()).toHaveLength(1);
+    });
+
+    it("does nothing for a visitor who is not signed in", async () => {
+      const calls = fakeEndpoint();
+      const browser = wrapped();
+      const response = await open(browser, "/");
+      expect(goesOn(response)).toBe(true);
+      expect(response.headers.getSetCookie()).toEqual([]);
+      expect(calls).toHaveLength(0);
+    });
+
+    it("forgets the marker of who has signed out", async () => {
+      fakeEndpoint(good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      browser.signOut();
+      await open(browser, "/");
+      expect(browser.marker).toBeUndefined();
+    });
+
+    it.each([
+      "/_next/static/chunks/a.js",
+      "/_next/image",
+      "/favicon.ico",
+      "/photo.JPG",
+      "/fonts/a.woff2",
+      "/api/rollcall",
+    ])("leaves %s alone", async (path) => {
+      const calls = fakeEndpoint();
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      expect(goesOn(await open(browser, path))).toBe(true);
+      expect(calls).toHaveLength(0);
+    });
+
+    it.each(["/", "/users/jane.doe", "/api/report.json", "/api/rollcall2", "/_nextdoor"])(
+      "does not take %s for a file",
+      async (path) => {
+        const calls = fakeEndpoint(good());
+        const browser = wrapped();
+        await browser.signIn("user_ada");
+        await open(browser, path);
+        expect(calls).toHaveLength(1);
+      },
+    );
+
+    it("leaves alone what the app says", async () => {
+      const calls = fakeEndpoint(good());
+      const lists = wrapped({ skip: ["/health", /^\/public\b/], route: "/ensure" });
+      await lists.signIn("user_ada");
+      const asks = wrapped({ skip: (request) => request.method === "OPTIONS" });
+      await asks.signIn("user_ada");
+      await open(lists, "/health/live");
+      await open(lists, "/public/x");
+      await open(lists, "/ensure");
+      await open(asks, "/", { method: "OPTIONS" });
+      expect(calls).toHaveLength(0);
+    });
+
+    it("leaves redirects and answers of the middleware as they are", async () => {
+      const calls = fakeEndpoint();
+      for (const make of [
+        () => NextResponse.redirect("https://app.example.com/welcome"),
+        () => NextResponse.json({ ok: true }),
+        () => NextResponse.rewrite("https://elsewhere.example.com/"),
+      ]) {
+        const middleware = clerkMiddleware(make, clerk);
+        const browser = new Browser(withRollcall(middleware, options));
+        await browser.signIn("user_ada");
+        const response = await open(browser, "/");
+        expect(response.headers.getSetCookie()).toEqual([]);
+      }
+      expect(calls).toHaveLength(0);
+      expect(reported).toEqual([]);
+    });
+
+    it("says so where it wraps something else than Clerk's middleware", async () => {
+      fakeEndpoint();
+      const browser = new Browser(withRollcall(() => NextResponse.next(), options));
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(reported).toEqual([{ code: "misconfigured", userId: "" }]);
+    });
+
+    it("cannot be talked into a session by headers of the request", async () => {
+      const calls = fakeEndpoint();
+      const browser = wrapped();
+      await open(browser, "/", { headers: { "x-clerk-auth-status": "signed-in", "x-clerk-auth-token": "forged" } });
+      expect(calls).toHaveLength(0);
+    });
+  });
+
+  describe(`a failure on the ${runtime} runtime`, () => {
+    it("lets the request through, is reported, and heals", async () => {
+      const calls = fakeEndpoint(refused, refused, good("created"));
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(reported).toEqual([{ code: "network", userId: "user_ada" }]);
+      expect(calls).toHaveLength(2);
+
+      await open(browser, "/"); // Rollcall is left in peace for a while
+      expect(calls).toHaveLength(2);
+      expect(reported).toHaveLength(1);
+
+      vi.setSystemTime(Date.now() + 5001);
+      await open(browser, "/");
+      expect(calls).toHaveLength(3);
+      expect(browser.marker).toMatch(/^1\.ensured\./);
+    });
+
+    it("of Rollcall holds back every user's call for a while; then one tries", async () => {
+      const { answer, release } = held(good());
+      const calls = fakeEndpoint(refused, refused, answer);
+      const browsers = await Promise.all(
+        ["user_ada", "user_bob", "user_eve"].map(async (user) => {
+          const browser = wrapped();
+          await browser.signIn(user);
+          return browser;
+        }),
+      );
+      const [ada, bob, eve] = browsers as [Browser, Browser, Browser];
+      await open(ada, "/");
+      expect(goesOn(await open(bob, "/"))).toBe(true);
+      expect(calls).toHaveLength(2);
+
+      vi.setSystemTime(Date.now() + 5001);
+      const trying = open(bob, "/");
+      await vi.waitFor(() => expect(calls).toHaveLength(3));
+      expect(goesOn(await open(eve, "/"))).toBe(true); // not held up by the one that tries
+      expect(calls).toHaveLength(3);
+      release();
+      await trying;
+      await open(eve, "/");
+      expect(calls).toHaveLength(4);
+    });
+
+    it.each([
+      [404, "user_gone"],
+      [409, "conflict"],
+      [409, "soft_deleted"],
+      [422, "rejected"],
+      [401, "invalid_token"],
+    ])("of one user (%d %s) is no other's", async (status, code) => {
+      const calls = fakeEndpoint(bad(status, code), good());
+      const ada = wrapped();
+      await ada.signIn("user_ada");
+      const bob = wrapped();
+      await bob.signIn("user_bob");
+      await open(ada, "/");
+      await open(ada, "/"); // her marker says that it failed a moment ago
+      await open(bob, "/");
+      expect(calls).toHaveLength(2);
+      expect(reported).toEqual([{ code, userId: "user_ada" }]);
+    });
+
+    it("waits as long as Rollcall says, but not for ever", async () => {
+      const calls = fakeEndpoint(bad(503, "paused", { "retry-after": "3600" }), good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      vi.setSystemTime(Date.now() + 59_000);
+      await open(browser, "/");
+      expect(calls).toHaveLength(1);
+      vi.setSystemTime(Date.now() + 2000);
+      await browser.signIn("user_ada"); // the same session, whose token has been renewed
+      await open(browser, "/");
+      expect(calls).toHaveLength(2);
+    });
+
+    it("is a 503 where the app wants it closed", async () => {
+      const calls = fakeEndpoint(refused, refused, good());
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      for (let i = 0; i < 3; i++) {
+        const response = await open(browser, "/");
+        expect(response.status).toBe(503);
+        expect(response.headers.get("retry-after")).toBe("5");
+        expect(response.headers.get("cache-control")).toBe("no-store");
+      }
+      expect(calls).toHaveLength(2);
+      vi.setSystemTime(Date.now() + 5001);
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+    });
+
+    it("can have an answer of the app's own", async () => {
+      fakeEndpoint(bad(409, "conflict"));
+      const browser = wrapped({
+        failure: "closed",
+        unavailable: (error) => Response.redirect(`https://app.example.com/sorry?${error.code}`),
+      });
+      await browser.signIn("user_ada");
+      const response = await open(browser, "/");
+      expect(response.headers.get("location")).toBe("https://app.example.com/sorry?conflict");
+      expect(browser.marker).toMatch(/^1\.conflict\./);
+    });
+
+    it.each<[string, MiddlewareOptions, string]>([
+      ["no address", { url: "" }, "ROLLCALL_URL is not set"],
+      ["no secret", { secret: "" }, "less than 32"],
+      ["a short secret", { secret: "secret" }, "ROLLCALL_MARKER_SECRET has 6 characters"],
+      ["an address that is none", { url: "rollcall:8081" }, "http"],
+    ])("because of %s is told, now and then, and lets the request through", async (_, more, words) => {
+      const calls = fakeEndpoint();
+      const errors: EnsureError[] = [];
+      const browser = wrapped({ ...more, onError: (error) => errors.push(error) });
+      await browser.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(errors.map((error) => error.code)).toEqual(["misconfigured"]);
+      expect(errors[0]?.message).toContain(words);
+      expect(calls).toHaveLength(0);
+    });
+
+    it("is written to the console where nobody else wants it, without the token", async () => {
+      const written = vi.spyOn(console, "error").mockImplementation(() => {});
+      fakeEndpoint(refused);
+      const browser = new Browser(withRollcall(clerkMiddleware(clerk), { url, secret }));
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      expect(written.mock.calls).toEqual([
+        ["rollcall: user_ada was not ensured: network: ensure user: no answer (fetch failed)"],
+      ]);
+    });
+  });
+
+  describe(`no circle on the ${runtime} runtime`, () => {
+    it("where Rollcall's address is the app's own", async () => {
+      const calls = fakeEndpoint();
+      const browser = wrapped({ url: "https://app.example.com/api/ensure" });
+      await browser.signIn("user_ada");
+      await open(browser, "/api/ensure");
+      expect(calls).toHaveLength(0);
+    });
+
+    it("where a proxy leads the address back to the app", async () => {
+      const ours: Call[] = [];
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      const calls = fakeEndpoint(async (call) => {
+        ours.push(call);
+        return browser.open("/somewhere", { headers: Object.fromEntries(call.headers) });
+      });
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(calls.length).toBeLessThanOrEqual(2); // the call and its retry, and none from within
+      expect(reported).toEqual([{ code: "unavailable", userId: "user_ada" }]);
+    });
+  });
+
+  describe(`rollcallStep on the ${runtime} runtime`, () => {
+    const stepped = (make: () => Response | undefined) =>
+      new Browser(
+        clerkMiddleware((auth, request) => {
+          const response = make();
+          return rollcallStep(auth, request, response ? { ...options, response } : options) as Promise<NextResponse>;
+        }, clerk) as ConstructorParameters<typeof Browser>[0],
+      );
+
+    it("ensures inside a middleware of one's own", async () => {
+      const calls = fakeEndpoint(good("created"));
+      const browser = stepped(() => undefined);
+      await browser.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      await open(browser, "/");
+      expect(calls).toHaveLength(1);
+      expect(browser.marker).toMatch(/^1\.ensured\./);
+    });
+
+    it("adds to the response that it is given", async () => {
+      fakeEndpoint(good());
+      const browser = stepped(() => NextResponse.rewrite("https://app.example.com/en", { headers: { "x-mine": "1" } }));
+      await browser.signIn("user_ada");
+      const response = await open(browser, "/");
+      expect(response.headers.get("x-mine")).toBe("1");
+      expect(response.headers.get("x-middleware-rewrite")).toBe("https://app.example.com/en");
+      expect(browser.marker).toBeDefined();
+    });
+
+    it("keeps cookies that others have set", async () => {
+      fakeEndpoint(good());
+      const browser = stepped(() => {
+        const response = NextResponse.next();
+        response.cookies.set("theme", "dark");
+        response.headers.append("set-cookie", "late=1; Path=/");
+        return response;
+      });
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      expect([...browser.cookies.keys()]).toEqual(expect.arrayContaining(["theme", "late", "__rollcall"]));
+    });
+  });
+}
+
+/** Lets what is not the clock's come in: a turn of the event loop, by a channel, which both runtimes have. */
+function nextTurn(then: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    then();
+  };
+  port2.postMessage(undefined);
+}

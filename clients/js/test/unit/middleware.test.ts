@@ -1,0 +1,3 @@
+import { describeMiddleware } from "../middleware.js";
+
+describeMiddleware("node");
