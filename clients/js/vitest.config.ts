@@ -1,7 +1,15 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+// What an app of a production instance of Clerk has in its environment: clerk.example.com.
+const clerk = {
+  NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY: `pk_live_${btoa("clerk.example.com$")}`,
+  CLERK_SECRET_KEY: "sk_live_0123456789abcdefghij",
+  NEXT_PUBLIC_CLERK_TELEMETRY_DISABLED: "1",
+};
+
 const config: ViteUserConfig = defineConfig({
   test: {
+    env: clerk,
     restoreMocks: true,
     unstubGlobals: true,
     unstubEnvs: true,
