@@ -87,7 +87,7 @@ func TestADeliveryMayWaitLongerThanItsBody(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer site.Close()
-	response, err := http.Post(site.URL, "application/json", strings.NewReader(goodBody)) //nolint:noctx // the test's end is its end
+	response, err := http.Post(site.URL, "application/json", strings.NewReader(goodBody))
 	if err != nil {
 		t.Fatal(err)
 	}
