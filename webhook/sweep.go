@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -103,6 +104,6 @@ func (r *Receiver) tellSwept(s swept) {
 		r.log.Error("webhook: events are dead letters", zap.Int("events", len(s.ended)), zap.String("cause", string(exhausted)), zap.String("reason", usedUp))
 	}
 	for _, kind := range s.ended {
-		r.cfg.Count(kind, "dead")
+		r.cfg.Count(cmp.Or(kind, other), "dead")
 	}
 }
