@@ -98,10 +98,10 @@ func TestWhatWaitsIsBoundedByItsWeight(t *testing.T) {
 		if *first != nil || *large != nil || *small != nil || !errors.Is(*more, errCrowded) {
 			t.Errorf("%v, %v, %v; beyond the bound: %v", *first, *large, *small, *more)
 		}
-		if _, err := g.ask(t.Context(), 1); err != nil || g.load != 0 {
+		_, err := g.ask(t.Context(), 1)
+		if g.land(); err != nil || g.load != 0 {
 			t.Errorf("afterwards: %v, and %d still weigh", err, g.load)
 		}
-		g.land()
 	})
 }
 

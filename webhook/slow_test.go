@@ -7,48 +7,43 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 )
 
-// TestSlowBodiesKeepNobodyOut opens many requests that nobody signed and that never come to
-// their end. A delivery is taken all the same, and the slow ones are ended
-// long before the server's own limit.
+// slowly begins a delivery that nobody signed, and sends a single byte of its body.
+func slowly(t *testing.T, site *httptest.Server) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // it may be closed
+	const begin = "POST / HTTP/1.1\r\nHost: x\r\nSvix-Id: msg_1\r\nSvix-Timestamp: 1\r\nSvix-Signature: v1,x\r\nContent-Length: 100\r\n\r\n{"
+	if _, err := fmt.Fprint(conn, begin); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// TestSlowBodiesKeepNobodyOut has many bodies under way that do not come to their end. A
+// delivery is taken all the same.
 func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	const slow = 300
 	d := newDesk(t)
 	counts := make(chan string, slow+1)
 	d.handler = newHandler(d.verifier, d.shelf, func(kind, result string) { counts <- kind + " " + result }, zap.NewNop())
-	d.patience = 2 * time.Second
+	d.patience = time.Hour
 	site := httptest.NewServer(d)
 	defer site.Close()
-	var all sync.WaitGroup
-	for i := range slow {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close() }() // the server has closed it
-		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nSvix-Id: msg_%d\r\nSvix-Timestamp: 1\r\nSvix-Signature: v1,x\r\nContent-Length: 100\r\n\r\n{", i); err != nil {
-			t.Fatal(err)
-		}
-		all.Go(func() {
-			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer func() { _ = response.Body.Close() }() // it is not read
-			if response.StatusCode != http.StatusBadRequest {
-				t.Errorf("a body that does not end is answered with %d", response.StatusCode)
-			}
-		})
+	var conns []net.Conn
+	for range slow {
+		conns = append(conns, slowly(t, site))
 	}
-	for d.held.Load() < slow { // each has sent a byte
+	for d.held.Load() < slow {
 		<-time.After(time.Millisecond)
 	}
 	if w := d.deliver(t, delivery{body: goodBody}); w.Code != http.StatusOK {
@@ -57,14 +52,31 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 	if got := <-counts; got != "user.created stored" {
 		t.Errorf("counted %s before the delivery was taken", got)
 	}
-	all.Wait()
-	for range slow {
+	for _, conn := range conns {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
 		if got := <-counts; got != "other unreadable" {
 			t.Errorf("counted %s", got)
 		}
 	}
 	if n := d.held.Load(); n != 0 {
 		t.Errorf("%d bytes are held when all is over", n)
+	}
+}
+
+func TestABodyHasItsTime(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.patience = 50 * time.Millisecond
+	site := httptest.NewServer(d) // it has no limit of its own
+	defer site.Close()
+	response, err := http.ReadResponse(bufio.NewReader(slowly(t, site)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusBadRequest {
+		t.Errorf("a body that does not end is answered with %d, %v", response.StatusCode, err)
 	}
 }
 
