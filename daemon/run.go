@@ -79,34 +79,17 @@ func succeeded(r *reconcile.RunReport) bool {
 	}
 }
 
-// log writes the one line that a run leaves, with ids, names and numbers only.
-// A run that is skipped like the one before is told at debug, so that a replica
+// log writes the line that a run leaves. A run that is skipped like the one before is told at debug, so that a replica
 // that stands by is quiet.
 func (d *Daemon) log(r *reconcile.RunReport, again, interrupted bool) {
-	level := zapcore.InfoLevel
+	level := RunLevel(r.Outcome)
 	switch {
 	case interrupted:
+		level = zapcore.InfoLevel
 	case r.Outcome == reconcile.Skipped && again:
 		level = zapcore.DebugLevel
-	case r.Outcome == reconcile.Failed, r.Outcome == reconcile.Aborted:
-		level = zapcore.ErrorLevel
 	}
-	fields := []zap.Field{
-		zap.String("run_id", r.RunID), zap.String("mode", string(r.Mode)), zap.Bool("dry_run", r.DryRun), zap.String("outcome", string(r.Outcome)),
-		zap.String("reason", r.Reason), zap.Float64("duration_s", r.FinishedAt.Sub(r.StartedAt).Seconds()),
-		zap.Int64("users", r.Clerk.Users), zap.Int64("rows", r.Database.Rows), zap.Int64("requests", r.Clerk.Requests),
-		zap.Int64("missing_found", r.Missing.Found), zap.Int64("missing_fixed", r.Missing.Fixed),
-		zap.Int64("stale_found", r.Stale.Found), zap.Int64("stale_fixed", r.Stale.Fixed),
-		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
-		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
-	}
-	if r.Hooks != nil {
-		fields = append(fields, zap.Int64("announced", r.Hooks.Announced), zap.Int64("muted", r.Hooks.Muted))
-	}
-	if r.TriggeredBy != "" {
-		fields = append(fields, zap.String("triggered_by", r.TriggeredBy))
-	}
-	d.cfg.Logger.Log(level, "run", fields...)
+	LogRun(d.cfg.Logger, level, r)
 }
 
 // cronLogger is zap for robfig/cron.

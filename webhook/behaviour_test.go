@@ -320,18 +320,3 @@ func TestPayloadsGoWithTheUser(t *testing.T) {
 		t.Errorf("pruned %d events, %v", n, err)
 	}
 }
-
-func TestEventsWithoutAJobGetOne(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, direct, func(c *webhook.Config) { c.SweepEvery = 50 * time.Millisecond })
-	w.sim.Create(person(1))
-	if err := w.sim.Settled(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	pgtest.Exec(t, w.pool.Config().ConnString(), "DELETE FROM rollcall.river_job; UPDATE rollcall.events SET received_at = now() - interval '5 minutes'")
-	w.run()
-	w.settled()
-	if !strings.Contains(w.rows(), "First1") {
-		t.Errorf("the table: %q", w.rows())
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-sync/rollcall/alert"
 	"github.com/rollcall-sync/rollcall/clerkclient"
 	"github.com/rollcall-sync/rollcall/config"
+	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
@@ -184,7 +185,7 @@ func (a *app) run(ctx context.Context, o reconcile.Options) (*reconcile.RunRepor
 	if a.p.Terminal {
 		return r, errors.Join(err, renderReport(a.p.Stderr, r))
 	}
-	logReport(a.log, r)
+	daemon.LogRun(a.log, daemon.RunLevel(r.Outcome), r)
 	return r, err
 }
 
@@ -205,31 +206,6 @@ func (a *app) forget(ctx context.Context, r *reconcile.RunReport) {
 	}
 	if _, err := a.state.PruneEvents(ctx, time.Now().Add(-keep.Events)); err != nil {
 		a.log.Warn("remove what is past its retention", zap.Error(err))
-	}
-}
-
-// logReport writes the one line that each run leaves in the log.
-func logReport(log *zap.Logger, r *reconcile.RunReport) {
-	fields := []zap.Field{
-		zap.String("run_id", r.RunID), zap.String("mode", string(r.Mode)), zap.Bool("dry_run", r.DryRun),
-		zap.String("outcome", string(r.Outcome)), zap.Float64("duration_s", r.FinishedAt.Sub(r.StartedAt).Seconds()),
-		zap.Int64("users", r.Clerk.Users), zap.Int64("rows", r.Database.Rows), zap.Int64("requests", r.Clerk.Requests),
-		zap.Int64("missing_found", r.Missing.Found), zap.Int64("missing_fixed", r.Missing.Fixed),
-		zap.Int64("stale_found", r.Stale.Found), zap.Int64("stale_fixed", r.Stale.Fixed),
-		zap.Int64("orphaned", r.Orphaned.Found), zap.Int64("conflict", r.Conflict.Found),
-		zap.Int64("rejected", r.Rejected.Found), zap.Int64("pending", r.Pending),
-	}
-	if r.Hooks != nil {
-		fields = append(fields, zap.Int64("announced", r.Hooks.Announced), zap.Int64("muted", r.Hooks.Muted))
-	}
-	if r.Reason != "" {
-		fields = append(fields, zap.String("reason", r.Reason))
-	}
-	switch r.Outcome {
-	case reconcile.Failed, reconcile.Aborted:
-		log.Error("run", fields...)
-	default:
-		log.Info("run", fields...)
 	}
 }
 

@@ -37,11 +37,14 @@ the database or the endpoint could not be asked.`,
 
 // check asks Clerk and the database what a run would ask them.
 func (p *Program) check(ctx context.Context, f checkFlags) error {
-	a, err := p.configure(needs{clerk: true, table: true})
+	a, err := p.configure(needs{daemon: true}) // everything: what is left out here, the daemon would refuse
 	if err != nil {
 		return err
 	}
 	defer a.close()
+	if err := checkReceiver(a.cfg); err != nil {
+		return err
+	}
 	a.cfg.Clerk.Retries = min(a.cfg.Clerk.Retries, 1) // somebody is waiting for the answer
 	c := &checker{app: a}
 	c.database(ctx)
@@ -109,12 +112,18 @@ func (c *checker) print(asJSON bool) error {
 	}
 	var b strings.Builder
 	for _, n := range c.Notices {
-		fmt.Fprintf(&b, "%-5s %s: %s\n", n.Level, text(&n.Subject), text(&n.Message))
-		for line := range strings.Lines(n.Cure) {
-			line = strings.TrimSuffix(line, "\n")
-			fmt.Fprintf(&b, "      -> %s\n", text(&line))
+		fmt.Fprintf(&b, "%-5s %s: %s\n", n.Level, text(&n.Subject), line(n.Message))
+		for cure := range strings.Lines(n.Cure) {
+			cure = strings.TrimSuffix(cure, "\n")
+			fmt.Fprintf(&b, "      -> %s\n", text(&cure))
 		}
 	}
 	_, err := fmt.Fprint(c.p.Stdout, b.String())
 	return err
+}
+
+// line writes a message in one line. A driver's error may have several, each address that was tried in its own.
+func line(message string) string {
+	message = strings.Join(strings.Fields(message), " ")
+	return text(&message)
 }

@@ -16,6 +16,12 @@ func (p *Program) simCommand() *cobra.Command {
 	var listen, limit string
 	cmd := &cobra.Command{
 		Use: "sim", Short: "The simulated Clerk alone, for tests without an account", Args: noArguments,
+		Long: `A Clerk in memory: the users' part of the Backend API (list, count, get, create,
+update, delete), the instance and the keys of its session tokens, for any key that
+begins with sk_. POST /sim/sessions {"user_id": "user_..."} issues such a token.
+
+Create, update or delete a user, and an event is sent to --webhook-url:
+  curl 127.0.0.1:9393/v1/users -H "Authorization: Bearer sk_test_1" -d '{"email_address": ["ada@example.com"]}'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var ok bool
 			if cfg.RateLimit, ok = rateLimits[limit]; !ok {
@@ -50,12 +56,12 @@ func (p *Program) simCommand() *cobra.Command {
 	flags.DurationVar(&cfg.Latency, "latency", 0, "how long each request takes")
 	flags.StringVar(&limit, "rate-limit", "off", "production (1000 requests in 10 s), development (100) or off")
 	flags.Float64Var(&cfg.Errors, "errors", 0, "how many `PERCENT` of the requests fail")
-	flags.StringVar(&hooks.URL, "webhook-url", "", "where to send user.created, user.updated and user.deleted")
-	flags.StringVar(&hooks.Secret, "webhook-secret", "", "their signing secret, whsec_... and base64")
-	flags.Float64Var(&hooks.Loss, "webhook-loss", 0, "how many `PERCENT` of them are never sent")
-	flags.Float64Var(&hooks.Duplicate, "webhook-duplicate", 0, "how many `PERCENT` are sent twice")
-	flags.Float64Var(&hooks.Reorder, "webhook-reorder", 0, "how many `PERCENT` arrive after a later one")
-	flags.DurationVar(&hooks.Delay, "webhook-delay", 0, "the longest random delay of one")
+	flags.StringVar(&hooks.URL, "webhook-url", "", "`URL` to send user.created, user.updated and user.deleted to")
+	flags.StringVar(&hooks.Secret, "webhook-secret", "", "the events' signing secret, whsec_... and base64")
+	flags.Float64Var(&hooks.Loss, "webhook-loss", 0, "how many `PERCENT` of the events are never sent")
+	flags.Float64Var(&hooks.Duplicate, "webhook-duplicate", 0, "how many `PERCENT` of the events are sent twice")
+	flags.Float64Var(&hooks.Reorder, "webhook-reorder", 0, "how many `PERCENT` of the events arrive after a later one")
+	flags.DurationVar(&hooks.Delay, "webhook-delay", 0, "the longest random delay of an event")
 	return cmd
 }
 
