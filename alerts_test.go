@@ -311,6 +311,9 @@ func TestUnusualSignUpsAreTold(t *testing.T) {
 	if first := got[0].Data; tells(got) != "sign_ups many" || first.Severity != alert.Warning || first.Numbers["hour"] != 12 || first.Numbers["highest"] != 0 {
 		t.Errorf("told %+v", got)
 	}
+	for _, target := range []string{"slack", "webhook"} { // the daemon has read their answers, too
+		d.await(1, "alert sent", "target", target)
+	}
 	d.signal(0, syscall.SIGTERM)
 	for _, id := range ids {
 		if err := s.sim.Delete(id); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-sync/rollcall/internal/wait"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -189,8 +190,8 @@ func (k *Keeper) Flush(ctx context.Context) bool {
 	for i := range k.cfg.Targets {
 		senders.Go(func() {
 			for {
-				wait, left := k.sendDue(ctx, i)
-				if told[i] = !left; !left || !sleep(ctx, wait) {
+				pause, left := k.sendDue(ctx, i)
+				if told[i] = !left; !left || !sleep(ctx, pause) {
 					return
 				}
 			}
@@ -205,17 +206,10 @@ func (k *Keeper) Flush(ctx context.Context) bool {
 	return true
 }
 
-// sleep waits, and reports whether it was left to.
+// sleep waits, and reports whether it was left to; what would outlast ctx is not begun.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {
 		return false
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait.For(ctx, d)
 }

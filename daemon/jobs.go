@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-sync/rollcall/internal/wait"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -19,7 +20,7 @@ func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 		log.Info("a full run is under way: this one is left out")
 		return
 	}
-	if !wait(ctx, random(latestJitter(d.schedules[mode], due, d.cfg.Jitter))) {
+	if !wait.For(ctx, random(latestJitter(d.schedules[mode], due, d.cfg.Jitter))) {
 		return
 	}
 	if mode != reconcile.Full {
@@ -103,20 +104,5 @@ func (d *Daemon) onDemand(ctx context.Context) {
 				d.tell(ctx, news{v, began})
 			}
 		}
-	}
-}
-
-// wait waits, and reports whether it was left to.
-func wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

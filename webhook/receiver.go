@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 
+	"github.com/rollcall-sync/rollcall/internal/wait"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -217,7 +218,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 			break
 		}
 		r.log.Warn("webhook: the queue does not start", zap.Error(err))
-		if !sleep(ctx, pause) {
+		if !wait.For(ctx, pause) {
 			return nil
 		}
 	}
@@ -250,7 +251,7 @@ func (r *Receiver) awaitReady(ctx context.Context) bool {
 		if ctx.Err() == nil {
 			r.log.Warn("webhook: the database is not ready", zap.Error(err))
 		}
-		if !sleep(ctx, pause) {
+		if !wait.For(ctx, pause) {
 			return false
 		}
 	}
@@ -279,16 +280,4 @@ func (r *Receiver) client(pollOnly bool) (*river.Client[pgx.Tx], error) {
 		return nil, fmt.Errorf("prepare the queue: %w", err)
 	}
 	return client, nil
-}
-
-// sleep waits, and reports whether it was left to.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

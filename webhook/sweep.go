@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
+
+	"github.com/rollcall-sync/rollcall/internal/wait"
 )
 
 // orphaned finds waiting events that no job names. There is one way for a job to get
@@ -79,7 +81,7 @@ const usedUp = "the process ended without a word during the last of its attempts
 // sweepUntil sweeps now and then, until ctx ends.
 func (r *Receiver) sweepUntil(ctx context.Context) {
 	for pause := r.cfg.SweepEvery / 10; ctx.Err() == nil; pause = r.cfg.SweepEvery {
-		if !sleep(ctx, pause/2+rand.N(pause)) {
+		if !wait.For(ctx, pause/2+rand.N(pause)) {
 			return
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Minute)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/internal/wait"
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
@@ -74,7 +75,7 @@ func (d *demo) past(ctx context.Context) (err error) {
 		if _, err := d.app.engine().Run(ctx, reconcile.Options{By: "the demo"}); err != nil {
 			return err
 		}
-		if !wait(ctx, pastGap) {
+		if !wait.For(ctx, pastGap) {
 			return ctx.Err()
 		}
 	}
@@ -173,16 +174,4 @@ func (d *demo) signUp(ctx context.Context, n int, line func(string, ...any)) err
 func (d *demo) exec(ctx context.Context, statement string, args ...any) error {
 	_, err := d.conn.SQL.ExecContext(ctx, statement, args...)
 	return err
-}
-
-// wait waits, and reports whether it was left to.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

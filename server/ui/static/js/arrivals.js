@@ -95,7 +95,7 @@ function stack(f, points, shown, label, step) {
   fill(f.stage);
   const order = layers(points, shown), at = points.map((p) => Date.parse(p.at) / 1000);
   const tip = tipOf(f.stage, (i) => [label(points[i].at), ...lines(points[i], shown)]);
-  const range = (u, min, max) => (max > min ? [min - step, max + step] : padded(u, min, max));
+  const range = (u, min, max) => (u.data[0].length > 1 ? [min - step, max + step] : padded(u, min, max));
   return new uPlot({ ...options(f, shown, tip, { range }, [0.72, 14, 2], order), axes: axes() }, [at, ...order.map((l) => l.values)], f.stage);
 }
 

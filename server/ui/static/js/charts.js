@@ -102,8 +102,13 @@ export function axes() {
 
 const seconds = (points) => points.map((p) => Date.parse(p.at) / 1000);
 
-// padded leaves room at both sides, so that the first and the last bar are whole.
-export const padded = (_, min, max) => { const pad = max > min ? Math.max(1, (max - min) * 0.02) : 1800; return [min - pad, max + pad]; };
+// padded leaves room at both sides, so that the first and the last bar are whole. A single point gets half an hour on
+// each: uPlot itself would stretch the axis over years.
+export const padded = (u, min, max) => {
+  if (u.data[0].length < 2) return [min - 1800, min + 1800];
+  const pad = Math.max(1, (max - min) * 0.02);
+  return [min - pad, max + pad];
+};
 
 // apart leaves out bars that would stand in one another: of runs that followed closely,
 // the one that found the most stays. Otherwise two of them would make every bar a hair.
