@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/alert"
+	"github.com/rollcall-sync/rollcall/clerksim"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 )
 
@@ -239,4 +240,92 @@ func TestDaemonTellsOfDeadLetters(t *testing.T) {
 	}
 	one.signal(0, syscall.SIGTERM)
 	two.signal(0, syscall.SIGTERM)
+}
+
+// Failing ensure calls are told, once, although neither of two daemons alone had enough
+// of them to say anything; so is their end. Calls without a right to an answer say nothing.
+func TestDaemonsTellOfFailingEnsureCalls(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 50), newMailbox(t)
+	env := s.with(`ROLLCALL_CONFIG_YAML={` + m.config() + `, clerk: {rate_limit: off, retries: 0}, schedule: {full: "@every 20h", recent: "", lease: 2s},
+		server: {admin: "127.0.0.1:0", public: "127.0.0.1:0"}}`)
+	one := startDaemon(t, env...)
+	one.await(1, "run", "outcome", "repaired")
+	daemons := []*process{one, startDaemon(t, env...)}
+	token := func(i int) string {
+		token, _ := s.sim.SessionToken(clerksim.Session{UserID: s.sim.ID(i), ExpiresIn: 3600})
+		return token
+	}
+	ensures := func(d *process, token string, want int) {
+		t.Helper()
+		if status, answer := d.ensure(token); status != want {
+			t.Fatalf("%d, want %d: %v", status, want, answer)
+		}
+	}
+	for _, d := range daemons {
+		ensures(d, token(0), 200) // and has Clerk's keys from now on
+	}
+	for i := 1; i <= 20; i++ {
+		pgtest.Exec(t, s.url, "DELETE FROM users WHERE clerk_id = '"+s.sim.ID(i)+"'")
+	}
+	s.sim.SetErrors(100)
+	for i, d := range daemons {
+		for n := range 10 {
+			ensures(d, token(1+10*i+n), 503)
+			ensures(d, "no-token", 401)
+		}
+	}
+	got := m.await(1)
+	if first := got[0].Data; tells(got) != "ensure firing" || first.Severity != alert.Critical || first.Numbers["calls"] < 20 || first.Numbers["calls"]-first.Numbers["errors"] > 2 {
+		t.Errorf("told %+v", got)
+	}
+	for i := 21; i <= 42; i++ { // twenty errors are then less than a twentieth
+		jwt := token(i)
+		for range 20 { // no user may call more often at once
+			ensures(one, jwt, 200)
+		}
+	}
+	if got = m.await(2); tells(got) != "ensure firing, ensure ok" || !got[1].Data.Recovered || got[1].Data.Numbers["errors"] != 20 {
+		t.Errorf("told %+v", got)
+	}
+	for _, d := range daemons {
+		d.signal(0, syscall.SIGTERM)
+	}
+	if got = m.await(2); len(got) != 2 {
+		t.Errorf("told %s", tells(got))
+	}
+}
+
+// A dozen sign-ups in an hour in which there were never any are told by the daemon, from
+// its first day, and their end by a single run.
+func TestUnusualSignUpsAreTold(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 5), newMailbox(t)
+	env := s.with(strings.Replace(s.variable("ROLLCALL_CONFIG_YAML"), "{clerk", "{"+m.config()+", clerk", 1))
+	var ids []string
+	for range 12 {
+		ids = append(ids, s.sim.Create(clerksim.NewUser{}))
+	}
+	d := startDaemon(t, env...)
+	got := m.await(1)
+	if first := got[0].Data; tells(got) != "sign_ups many" || first.Severity != alert.Warning || first.Numbers["hour"] != 12 || first.Numbers["highest"] != 0 {
+		t.Errorf("told %+v", got)
+	}
+	for _, target := range []string{"slack", "webhook"} { // the daemon has read their answers, too
+		d.await(1, "alert sent", "target", target)
+	}
+	d.signal(0, syscall.SIGTERM)
+	for _, id := range ids {
+		if err := s.sim.Delete(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// It is looked at every ten minutes; here they are over.
+	pgtest.Exec(t, s.url, `UPDATE rollcall.alerts SET version = version + 1, record = (record::jsonb || '{"checked": "2026-01-01T00:00:00Z"}')::json WHERE topic = 'sign_ups'`)
+	if code, out := runs(t, env, "--once"); code != 0 {
+		t.Fatalf("%d: %s", code, out)
+	}
+	if got = m.await(2); tells(got) != "sign_ups many, sign_ups ok" || !got[1].Data.Recovered {
+		t.Errorf("told %+v", got)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -319,7 +320,12 @@ func (r *receiverBench) tell() {
 		}
 		return took[min(len(took)-1, int(share*float64(len(took))))].Round(10 * time.Microsecond)
 	}
-	fmt.Fprintf(os.Stdout, "  %d events a second for %s: %d stored at the first attempt, %d not %v, %d more attempts\n",
-		r.rate, r.span, len(took), len(r.replies)-warmUp*r.rate-len(took), failed, r.repeats)
+	fmt.Fprintf(os.Stdout, "  %d events a second for %s: %d of %d stored at the first attempt\n", r.rate, r.span, len(took), len(r.replies)-warmUp*r.rate)
+	for _, failure := range slices.Sorted(maps.Keys(failed)) {
+		fmt.Fprintf(os.Stdout, "  %d at first: %s\n", failed[failure], failure)
+	}
+	if r.repeats > 0 {
+		fmt.Fprintf(os.Stdout, "  sent again: %d attempts, until all were accepted\n", r.repeats)
+	}
 	fmt.Fprintf(os.Stdout, "  latency from when each was due: p50 %s, p90 %s, p99 %s, p99.9 %s, worst %s\n", at(.5), at(.9), at(.99), at(.999), at(1))
 }

@@ -14,18 +14,19 @@ import (
 type group[In, Out any] struct {
 	// do answers all, parallel to what it gets.
 	do func([]In) ([]Out, error)
-	// most is the weight that goes together, weight what one of them weighs; nil is 1.
+	// most is the weight that goes together, weight what one of them weighs; nil is 1 each.
 	most   int
 	weight func(In) int
 	// flights is how many there are at a time.
 	flights int
 	// linger is how long a flight waits for others; zero is not at all.
 	linger time.Duration
-	// bound is how many may wait; 0 is any number.
+	// bound is the weight that may wait; 0 is any.
 	bound int
 
 	mu      sync.Mutex
 	waiting []*passenger[In, Out]
+	load    int // the weight of those who wait
 	flying  int
 	all     sync.WaitGroup
 }
@@ -44,12 +45,14 @@ var errCrowded = errors.New("too much waits already")
 // ask waits for an answer, or for the end of ctx: what was asked for is done all the same.
 func (g *group[In, Out]) ask(ctx context.Context, in In) (out Out, err error) {
 	p := &passenger[In, Out]{in: in, done: make(chan struct{})}
+	w := g.weigh(p)
 	g.mu.Lock()
-	if g.bound > 0 && len(g.waiting) >= g.bound {
+	if g.bound > 0 && len(g.waiting) > 0 && g.load+w > g.bound {
 		g.mu.Unlock()
 		return out, errCrowded
 	}
 	g.waiting = append(g.waiting, p)
+	g.load += w
 	if g.flying < g.flights {
 		g.flying++
 		g.all.Go(g.fly)
@@ -81,14 +84,19 @@ func (g *group[In, Out]) fly() {
 	}
 }
 
+// weigh tells what one weighs.
+func (g *group[In, Out]) weigh(p *passenger[In, Out]) int {
+	if g.weight == nil {
+		return 1
+	}
+	return g.weight(p.in)
+}
+
 // board takes those who fly together. Callers hold mu.
 func (g *group[In, Out]) board() []*passenger[In, Out] {
 	n, load := 0, 0
 	for n < len(g.waiting) {
-		w := 1
-		if g.weight != nil {
-			w = g.weight(g.waiting[n].in)
-		}
+		w := g.weigh(g.waiting[n])
 		if n > 0 && load+w > g.most {
 			break
 		}
@@ -97,6 +105,7 @@ func (g *group[In, Out]) board() []*passenger[In, Out] {
 	}
 	aboard := g.waiting[:n:n]
 	g.waiting = g.waiting[n:]
+	g.load -= load
 	return aboard
 }
 

@@ -80,6 +80,41 @@ func TestWeightsAndBounds(t *testing.T) {
 	})
 }
 
+// TestWhatWaitsIsBoundedByItsWeight lets large and small ones wait behind a flight that takes its time.
+func TestWhatWaitsIsBoundedByItsWeight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{takes: time.Second}
+		g := &group[int, int]{do: d.do, most: 10, weight: func(n int) int { return n }, flights: 1, bound: 20}
+		var all sync.WaitGroup
+		ask := func(n int) *error {
+			result := new(error)
+			all.Go(func() { _, *result = g.ask(t.Context(), n) })
+			synctest.Wait()
+			return result
+		}
+		first, large, small, more := ask(99), ask(15), ask(5), ask(1) // 99 flies, 15 and 5 wait
+		all.Wait()
+		if *first != nil || *large != nil || *small != nil || !errors.Is(*more, errCrowded) {
+			t.Errorf("%v, %v, %v; beyond the bound: %v", *first, *large, *small, *more)
+		}
+		if _, err := g.ask(t.Context(), 1); err != nil || g.load != 0 {
+			t.Errorf("afterwards: %v, and %d still weigh", err, g.load)
+		}
+		g.land()
+	})
+}
+
+func TestEventsWeighWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	if n := weightOf(Event{Payload: make([]byte, 3000)}); n*500 > keepMost || n*4096 > keepBound {
+		t.Errorf("a usual event weighs %d, so that fewer than 500 go together", n)
+	}
+	if n := weightOf(Event{Payload: make([]byte, maxBody)}); n != maxBody || keepBound > 64<<20 {
+		t.Errorf("a large event weighs %d, and %d may wait", n, keepBound)
+	}
+}
+
 func TestFailuresAreEverybodys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,23 +30,27 @@ type handler struct {
 	log   *zap.Logger
 	// refusals keeps a flood of bad signatures out of the log.
 	refusals *rate.Limiter
-	// bodies holds a token for each body that is being read: with maxBody it bounds
-	// what strangers can make us hold.
-	bodies chan struct{}
+	// held is how many bytes there are of bodies that are being read: their number bounds what
+	// strangers can make us hold, and who sends nothing keeps nobody else out.
+	held atomic.Int64
+	// patience is how long a body may take.
+	patience time.Duration
 }
 
 const (
 	// maxBody is far above the largest event of Clerk's.
 	maxBody = 1 << 20
-	// maxBodies are being read at a time; the next are asked to come again.
-	maxBodies = 256
+	// maxHeld bounds the bytes that are held of bodies under way; who sends more is asked to come again.
+	maxHeld = 64 << 20
+	// bodyWithin is how long a body may take: its sender waits fifteen seconds for the answer.
+	bodyWithin = 5 * time.Second
 	// retryAfter is what a sender is asked to wait, in seconds.
 	retryAfter = 5
 )
 
 func newHandler(v verifier, k keeper, count func(kind, result string), log *zap.Logger) *handler {
 	return &handler{verifier: v, keeper: k, count: count, log: log,
-		refusals: rate.NewLimiter(rate.Every(10*time.Second), 3), bodies: make(chan struct{}, maxBodies)}
+		refusals: rate.NewLimiter(rate.Every(10*time.Second), 3), patience: bodyWithin}
 }
 
 // ServeHTTP answers one delivery: 2xx once the event is stored, or known, or of a type
@@ -56,17 +62,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusBadRequest, "missing_headers", err)
 		return
 	}
-	select {
-	case h.bodies <- struct{}{}:
-	default:
+	body, err := h.readBody(w, r)
+	var large *http.MaxBytesError
+	switch {
+	case errors.Is(err, errCrowded):
 		h.count(other, "overloaded")
 		again(w, "too many deliveries at a time: send it again")
 		return
-	}
-	body, err := readBody(w, r)
-	<-h.bodies
-	var large *http.MaxBytesError
-	switch {
 	case errors.As(err, &large):
 		h.count(other, "too_large")
 		answer(w, http.StatusRequestEntityTooLarge, failure("too_large", "the body is larger than "+strconv.Itoa(maxBody)+" bytes"))
@@ -84,14 +86,40 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBody reads the body as it came: the signature is over its bytes.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	const usual = 8 << 10
+	control := http.NewResponseController(w)
+	// Where there is no deadline to set, as on a recorder, the body has come already.
+	_ = control.SetReadDeadline(time.Now().Add(h.patience))
 	var b bytes.Buffer
 	if n := r.ContentLength; n > 0 && n < usual { // a stranger's word is not taken for more
 		b.Grow(int(n) + bytes.MinRead)
 	}
-	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	counted := &countedReader{Reader: http.MaxBytesReader(w, r.Body, maxBody), all: &h.held}
+	_, err := b.ReadFrom(counted)
+	h.held.Add(-counted.mine)
+	if err == nil {
+		// The server goes on reading, to notice that the sender is gone, and would take a deadline
+		// for that. After a failure it stays, so that what is left of the body is not waited for.
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	return b.Bytes(), err
+}
+
+// countedReader adds what it reads to what all readers hold, up to maxHeld.
+type countedReader struct {
+	io.Reader
+	all  *atomic.Int64
+	mine int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.mine += int64(n)
+	if c.all.Add(int64(n)) > maxHeld {
+		return n, errCrowded
+	}
+	return n, err
 }
 
 // take keeps a delivery that is Clerk's.

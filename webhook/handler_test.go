@@ -209,11 +209,12 @@ func TestWhatCannotBeStoredComesAgain(t *testing.T) {
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "secrets") || d.counts["user.created failed"] != 1 {
 		t.Errorf("status %d, %v, %s, counted %v", w.Code, w.Header(), w.Body, d.counts)
 	}
-	for len(d.bodies) < cap(d.bodies) {
-		d.bodies <- struct{}{}
+	d.held.Store(maxHeld)
+	if w := d.deliver(t, delivery{body: goodBody}); w.Code != 503 || w.Header().Get("Retry-After") == "" || d.counts["other overloaded"] != 1 {
+		t.Errorf("with too many at a time: %d, counted %v", w.Code, d.counts)
 	}
-	if w := d.deliver(t, delivery{body: goodBody}); w.Code != 503 || w.Header().Get("Retry-After") == "" {
-		t.Errorf("with too many at a time: %d", w.Code)
+	if n := d.held.Load(); n != maxHeld {
+		t.Errorf("%d bytes are held after a refusal, and %d before", n, int64(maxHeld))
 	}
 }
 

@@ -96,13 +96,14 @@ type letter struct {
 	seq                      int64
 	ID, Type, User, instance string
 	age                      time.Duration
+	attempts                 int
 	buried                   bool // there is a tombstone
 }
 
 // waiting returns those of the events that still wait.
 func (b *inbox) waiting(ctx context.Context, seqs []int64) ([]letter, error) {
 	rows, err := b.pool.Query(ctx, `SELECT e.seq, e.svix_id, e.type, e.user_id, e.instance_id,
-			extract(epoch FROM clock_timestamp() - e.received_at)::float8, t.user_id IS NOT NULL
+			extract(epoch FROM clock_timestamp() - e.received_at)::float8, e.attempts, t.user_id IS NOT NULL
 		FROM rollcall.events e LEFT JOIN rollcall.tombstones t USING (table_name, user_id)
 		WHERE e.table_name = $1 AND e.seq = ANY($2::bigint[]) AND coalesce(e.done_at, e.dead_at) IS NULL ORDER BY e.seq`, b.table, seqs)
 	if err != nil {
@@ -110,7 +111,7 @@ func (b *inbox) waiting(ctx context.Context, seqs []int64) ([]letter, error) {
 	}
 	letters, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l letter, err error) {
 		var seconds float64
-		err = row.Scan(&l.seq, &l.ID, &l.Type, &l.User, &l.instance, &seconds, &l.buried)
+		err = row.Scan(&l.seq, &l.ID, &l.Type, &l.User, &l.instance, &seconds, &l.attempts, &l.buried)
 		l.age = time.Duration(seconds * float64(time.Second))
 		return l, err
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,13 +52,17 @@ func queueOf(table string) string {
 	return fmt.Sprintf("events_%016x", h.Sum64())
 }
 
+// enqueue makes jobs for events, of as many as may go together.
 func (b *inbox) enqueue(ctx context.Context, tx pgx.Tx, seqs []int64) error {
+	return b.enqueueBy(ctx, tx, seqs, maxJob)
+}
+
+// enqueueBy makes jobs of at most so many events each.
+func (b *inbox) enqueueBy(ctx context.Context, tx pgx.Tx, seqs []int64, most int) error {
 	options := &river.InsertOpts{Queue: queueOf(b.table), MaxAttempts: maxAttempts}
 	var jobs []river.InsertManyParams
-	for len(seqs) > 0 {
-		n := min(len(seqs), maxJob)
-		jobs = append(jobs, river.InsertManyParams{Args: jobArgs{Seqs: joinSeqs(seqs[:n])}, InsertOpts: options})
-		seqs = seqs[n:]
+	for part := range slices.Chunk(seqs, most) {
+		jobs = append(jobs, river.InsertManyParams{Args: jobArgs{Seqs: joinSeqs(part)}, InsertOpts: options})
 	}
 	if _, err := b.queue.InsertManyFastTx(ctx, tx, jobs); err != nil {
 		return fmt.Errorf("enqueue: %w", err)

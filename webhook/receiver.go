@@ -73,10 +73,13 @@ type Receiver struct {
 // fewer transactions there are, the more is left of the machine: a few milliseconds are
 // nothing to a sender who waits for fifteen seconds.
 const (
-	keepMost     = 500
+	// usualEvent is what an event weighs, in bytes, that is not larger: so 500 of them are stored
+	// together, or fewer that are large, and what waits takes no more than 64 MiB.
+	usualEvent   = 16 << 10
+	keepMost     = 500 * usualEvent
 	keepFlights  = 1
 	keepLinger   = 5 * time.Millisecond
-	keepBound    = 4096
+	keepBound    = 4096 * usualEvent
 	treatMost    = maxJob
 	treatFlights = 1
 	// maxWorkers is how many jobs are under way in this process, which is how many go
@@ -122,12 +125,15 @@ func New(cfg Config) (*Receiver, error) {
 		return nil, err
 	}
 	r := &Receiver{cfg: cfg, log: cfg.Logger, inbox: box, working: context.Background()}
-	r.keeping = &group[Event, bool]{most: keepMost, flights: keepFlights, linger: keepLinger, bound: keepBound, do: r.keepAll}
+	r.keeping = &group[Event, bool]{most: keepMost, weight: weightOf, flights: keepFlights, linger: keepLinger, bound: keepBound, do: r.keepAll}
 	r.treating = &group[task, error]{most: treatMost, weight: func(t task) int { return len(t.seqs) }, flights: treatFlights,
 		do: func(tasks []task) ([]error, error) { return r.treat(r.working, tasks) }}
 	r.Handler = newHandler(v, r, cfg.Count, cfg.Logger)
 	return r, nil
 }
+
+// weightOf is what an event weighs while it waits to be stored.
+func weightOf(e Event) int { return max(len(e.Payload), usualEvent) }
 
 // newInbox makes the inbox, with a client of River's that only enqueues.
 func newInbox(pool *pgxpool.Pool, table string, log *zap.Logger) (*inbox, error) {

@@ -24,11 +24,7 @@ type verifier []*standardwebhooks.Webhook
 func newVerifier(secrets []string) (verifier, error) {
 	var v verifier
 	for i, secret := range secrets {
-		key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="))
-		if err != nil || len(key) == 0 {
-			return nil, fmt.Errorf("signing secret %d is not whsec_ and base64: copy it from Clerk's dashboard, Webhooks", i+1)
-		}
-		one, err := standardwebhooks.NewWebhookRaw(key)
+		one, err := NewSigner(secret)
 		if err != nil {
 			return nil, fmt.Errorf("signing secret %d: %w", i+1, err)
 		}
@@ -38,6 +34,15 @@ func newVerifier(secrets []string) (verifier, error) {
 		return nil, errors.New("there is no signing secret: set webhook.signing_secret")
 	}
 	return v, nil
+}
+
+// NewSigner reads a secret as the receiver does, padded or not: what it signs is what Clerk would.
+func NewSigner(secret string) (*standardwebhooks.Webhook, error) {
+	key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="))
+	if err != nil || len(key) == 0 {
+		return nil, errors.New("it is not whsec_ and base64: copy it from Clerk's dashboard, Webhooks")
+	}
+	return standardwebhooks.NewWebhookRaw(key)
 }
 
 // signed are the headers of a delivery, in Standard Webhooks' names.

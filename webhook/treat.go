@@ -27,7 +27,7 @@ func (r *Receiver) treat(ctx context.Context, tasks []task) ([]error, error) {
 	if err != nil {
 		return nil, err
 	}
-	failed := r.heal(ctx, letters, fit, verdicts)
+	halted := r.heal(ctx, letters, fit, verdicts)
 	out := make([]error, len(tasks))
 	owner := map[int64]int{}
 	for i, t := range tasks {
@@ -40,20 +40,18 @@ func (r *Receiver) treat(ctx context.Context, tasks []task) ([]error, error) {
 		if v.done || v.cause != "" {
 			continue
 		}
-		t := owner[letters[i].seq]
-		err := failed
-		if err == nil {
-			err = errors.New(v.reason)
-		}
-		if tasks[t].last && !passing(err) {
+		switch t := owner[letters[i].seq]; {
+		case v.reason == "": // its turn did not come
+			out[t] = halted
+		case tasks[t].last || letters[i].attempts+1 >= maxAttempts:
 			v.cause = exhausted
-			continue
+		case out[t] == nil:
+			out[t] = errors.New(v.reason)
 		}
-		out[t] = err
 	}
-	if failed != nil && passing(failed) {
-		r.log.Warn("webhook: events wait for what is away", zap.Int("events", len(letters)), zap.Error(failed))
-		letters, verdicts = ended(letters, verdicts) // the others are left as they are: this was no attempt
+	if halted != nil {
+		r.log.Warn("webhook: events wait for what is away", zap.Int("events", len(letters)), zap.Error(halted))
+		letters, verdicts = judged(letters, verdicts) // the others are left as they are: this was no attempt
 	}
 	if len(letters) > 0 {
 		if err := r.inbox.settle(ctx, letters, verdicts); err != nil {
@@ -64,10 +62,10 @@ func (r *Receiver) treat(ctx context.Context, tasks []task) ([]error, error) {
 	return out, nil
 }
 
-// ended keeps those that have come to an end.
-func ended(letters []letter, verdicts []verdict) (l []letter, v []verdict) {
+// judged keeps those that have a verdict.
+func judged(letters []letter, verdicts []verdict) (l []letter, v []verdict) {
 	for i := range letters {
-		if verdicts[i].done || verdicts[i].cause != "" {
+		if verdicts[i] != (verdict{}) {
 			l, v = append(l, letters[i]), append(v, verdicts[i])
 		}
 	}
@@ -96,34 +94,63 @@ func (r *Receiver) screen(ctx context.Context, letters []letter, verdicts []verd
 }
 
 // heal heals the users of the events at these places, at most maxJob at a time, and
-// fills in the verdicts. The error is what stopped it, nil where every event has a verdict of its own.
+// fills in the verdicts. The error is what stopped it, which says nothing about the events
+// that have no verdict then.
 func (r *Receiver) heal(ctx context.Context, letters []letter, fit []int, verdicts []verdict) error {
 	for part := range slices.Chunk(fit, maxJob) {
-		ids := make([]string, len(part))
-		gone := map[string]bool{}
-		for k, i := range part {
-			ids[k] = letters[i].User
-			if letters[i].Type == deleted {
-				gone[ids[k]] = true
-			}
-		}
-		healed, err := r.cfg.Heal(ctx, ids, gone)
-		var aborted error
-		if errors.Is(err, reconcile.ErrAborted) {
-			aborted, err = err, nil
-		}
-		if err == nil && len(healed) != len(ids) {
-			err = fmt.Errorf("heal answered for %d users instead of %d", len(healed), len(ids))
-		}
-		if err != nil {
-			for _, i := range part {
-				verdicts[i] = tryAgain(err.Error())
-			}
+		if err := r.healPart(ctx, letters, part, verdicts); err != nil {
 			return err
-		}
-		for k, i := range part {
-			verdicts[i] = judge(&letters[i], &healed[k], r.cfg.Policy, aborted)
 		}
 	}
 	return nil
+}
+
+// healPart is heal for as many as go together. What fails for all of them is tried with
+// each half, down to the event at which it fails: the others need not wait for that one.
+func (r *Receiver) healPart(ctx context.Context, letters []letter, part []int, verdicts []verdict) error {
+	healed, err := r.healTogether(ctx, letters, part)
+	var aborted error
+	if errors.Is(err, reconcile.ErrAborted) {
+		aborted, err = err, nil
+	}
+	if err == nil && len(healed) != len(part) {
+		err = fmt.Errorf("heal answered for %d users instead of %d", len(healed), len(part))
+	}
+	switch {
+	case err == nil:
+		for k, i := range part {
+			verdicts[i] = judge(&letters[i], &healed[k], r.cfg.Policy, aborted)
+		}
+		return nil
+	case passing(err) || ctx.Err() != nil:
+		return err
+	case len(part) == 1:
+		verdicts[part[0]] = tryAgain(err.Error())
+		return nil
+	}
+	half := len(part) / 2
+	if err := r.healPart(ctx, letters, part[:half], verdicts); err != nil {
+		return err
+	}
+	return r.healPart(ctx, letters, part[half:], verdicts)
+}
+
+// healTogether heals the users of the events at these places. A panic is an error like others: it
+// counts as an attempt at the events.
+func (r *Receiver) healTogether(ctx context.Context, letters []letter, part []int) (healed []reconcile.Healed, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("heal panicked: %v", p)
+			r.log.Error("webhook: heal panicked", zap.Any("panic", p), zap.Stack("stack"))
+		}
+	}()
+	ids := make([]string, len(part))
+	gone := map[string]bool{}
+	for k, i := range part {
+		ids[k] = letters[i].User
+		if letters[i].Type == deleted {
+			gone[ids[k]] = true
+		}
+	}
+	return r.cfg.Heal(ctx, ids, gone)
 }

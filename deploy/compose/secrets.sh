@@ -35,3 +35,11 @@ keep postgres_password "$(random)"
 keep database_url "postgres://app:$(cat secrets/postgres_password)@postgres:5432/app?sslmode=disable"
 # Empty until there is an endpoint in Clerk's dashboard, Webhooks: Rollcall then receives none.
 keep clerk_webhook_signing_secret "${CLERK_WEBHOOK_SIGNING_SECRET:-}"
+# Empty as well, until somebody wants them: a token that may look and not act, a cache that replicas share, an endpoint that
+# is told of inserted users, whom alerts are told.
+keep rollcall_viewer_token "${ROLLCALL_VIEWER_TOKEN:-}"
+keep redis_url "${REDIS_URL:-}"
+keep rollcall_hooks_signing_secret "${ROLLCALL_HOOKS_SIGNING_SECRET:-}"
+keep rollcall_hooks_inserted_url "${ROLLCALL_HOOKS_INSERTED_URL:-}"
+keep slack_webhook_url "${SLACK_WEBHOOK_URL:-}"
+keep alert_webhook_url "${ALERT_WEBHOOK_URL:-}"

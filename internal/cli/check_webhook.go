@@ -15,6 +15,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/rollcall-sync/rollcall/db"
+	"github.com/rollcall-sync/rollcall/webhook"
 )
 
 // endpointPatience is how long Clerk waits for an endpoint's answer.
@@ -105,9 +106,9 @@ func (c *checker) endpoint(address string) (*handler, error) {
 	if len(c.cfg.Webhook.SigningSecrets) == 0 {
 		return nil, errors.New("--webhook needs webhook.signing_secret (CLERK_WEBHOOK_SIGNING_SECRET): that of the endpoint, from Clerk's dashboard")
 	}
-	signer, err := standardwebhooks.NewWebhook(c.cfg.Webhook.SigningSecrets[0].Reveal())
+	signer, err := webhook.NewSigner(c.cfg.Webhook.SigningSecrets[0].Reveal())
 	if err != nil {
-		return nil, errors.New("webhook.signing_secret cannot be read: it is whsec_ and then base64")
+		return nil, fmt.Errorf("webhook.signing_secret: %w", err)
 	}
 	client := &http.Client{Timeout: endpointPatience, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // as Clerk's sender

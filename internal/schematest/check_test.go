@@ -241,3 +241,28 @@ func TestCheckWebhook(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckWebhookWithASecretWithoutPadding: the receiver takes such a secret, and so does the check.
+func TestCheckWebhookWithASecretWithoutPadding(t *testing.T) {
+	t.Parallel()
+	const unpadded = "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NQ"
+	w := newWorld(t)
+	w.create("CREATE TABLE users (clerk_id text UNIQUE)", false)
+	w.write("database:\n  table: users\n  columns: {clerk_id: id}\nwebhook: {signing_secret: " + unpadded + "}\n")
+	hook, err := standardwebhooks.NewWebhook(unpadded + "==")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		header := http.Header{}
+		for _, name := range []string{"Id", "Timestamp", "Signature"} {
+			header.Set("Webhook-"+name, r.Header.Get("Svix-"+name))
+		}
+		if err != nil || hook.Verify(body, header) != nil {
+			rw.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	t.Cleanup(server.Close)
+	w.expectCheck(0, [][3]string{{"ok", "webhook", "a signed ping was accepted (200)"}}, "--webhook", server.URL)
+}

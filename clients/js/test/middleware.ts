@@ -343,6 +343,28 @@ export function describeMiddleware(runtime: string): void {
       expect(browser.marker).toMatch(/^1\.conflict\./);
     });
 
+    it("does not redirect the page to itself to which the app sends those whom it stops", async () => {
+      fakeEndpoint(bad(409, "conflict"));
+      const browser = wrapped({
+        failure: "closed",
+        unavailable: (error, request) => Response.redirect(new URL(`/sorry?${error.code}`, request.url)),
+      });
+      await browser.signIn("user_ada");
+      expect((await open(browser, "/")).status).toBe(302);
+      for (const page of ["/sorry?conflict", "/sorry", "/sorry/"]) {
+        expect(goesOn(await open(browser, page))).toBe(true);
+      }
+      expect((await open(browser, "/sorry/not")).status).toBe(302);
+    });
+
+    it("is stopped where the app sends people to the same path of another site", async () => {
+      fakeEndpoint(bad(409, "conflict"));
+      const unavailable = () => Response.redirect("https://status.example.com/sorry");
+      const browser = wrapped({ failure: "closed", unavailable });
+      await browser.signIn("user_ada");
+      expect((await open(browser, "/sorry")).headers.get("location")).toBe("https://status.example.com/sorry");
+    });
+
     it.each<[string, MiddlewareOptions, string]>([
       ["no address", { url: "" }, "ROLLCALL_URL is not set"],
       ["no secret", { secret: "" }, "less than 32"],

@@ -16,7 +16,10 @@ export interface MiddlewareOptions extends RollcallOptions {
   skip?: Skip;
   /** Where the ensure route is; `/api/rollcall`. The middleware leaves it alone. */
   route?: string;
-  /** Makes the answer to a request that `failure: "closed"` stops. */
+  /**
+   * Makes the answer to a request that `failure: "closed"` stops. It may redirect to a page of the app, which is let
+   * through: otherwise it would be stopped, and redirected to itself, for ever.
+   */
   unavailable?: (error: EnsureError, request: NextRequest) => Response | Promise<Response>;
 }
 
@@ -58,9 +61,24 @@ export async function rollcallStep(auth: Auth, request: NextRequest, options: St
   }
   const visit = { userId, sessionId: sessionId ?? "", getToken, marker };
   const { error, cookie } = await keep(visit, settings, { marker: true });
-  const answer =
-    error && options.failure === "closed" ? await (options.unavailable ?? unavailable)(error, request) : response;
+  let answer = response;
+  if (error && options.failure === "closed") {
+    const stop = await (options.unavailable ?? unavailable)(error, request);
+    answer = leadsHere(stop, request) ? response : stop;
+  }
   return cookie ? withCookie(answer, settings.cookie, cookie, secure) : answer;
+}
+
+/** Whether a redirect leads to the page that is asked for, by whichever of its names. */
+function leadsHere(answer: Response, request: NextRequest): boolean {
+  const location = answer.headers.get("location");
+  if (location === null || !URL.canParse(location, request.url)) {
+    return false;
+  }
+  const [there, here] = [new URL(location, request.url), new URL(request.url)];
+  const hosts = [here.host, request.headers.get("host"), request.headers.get("x-forwarded-host")];
+  const path = ({ pathname }: URL) => pathname.replace(/\/+$/, "");
+  return path(there) === path(here) && hosts.includes(there.host);
 }
 
 /** The answer where nobody made a better one. */
