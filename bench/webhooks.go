@@ -53,6 +53,8 @@ func (s *stage) webhooks(ctx context.Context, l load, ordeal bool) error {
 	if err := r.prepare(s.binary, api); err != nil {
 		return err
 	}
+	// What was written before, such as the program that was just built, is not to be written to the disk meanwhile.
+	syscall.Sync()
 	if err := r.start(ctx); err != nil {
 		return err
 	}

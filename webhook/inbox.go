@@ -21,7 +21,8 @@ type inbox struct {
 	pool  *pgxpool.Pool
 	table string
 	// queue enqueues jobs. It works none.
-	queue *river.Client[pgx.Tx]
+	queue    *river.Client[pgx.Tx]
+	payloads *codec
 }
 
 // keepTimeout bounds one transaction of the inbox: Svix waits 15 seconds for an answer.
@@ -51,8 +52,9 @@ func (b *inbox) keepAll(ctx context.Context, events []Event) (fresh []bool, err 
 	for k, i := range order {
 		e := &events[i]
 		ids[k], types[k], users[k], instances[k] = e.ID, e.Type, e.UserID, e.InstanceID
-		starts[k], sizes[k] = int32(len(payloads))+1, int32(len(e.Payload))
-		payloads = append(payloads, e.Payload...)
+		before := len(payloads)
+		payloads = b.payloads.pack(payloads, e.Payload)
+		starts[k], sizes[k] = int32(before)+1, int32(len(payloads)-before)
 		if !e.At.IsZero() {
 			times[k] = e.At.UnixMilli()
 		}

@@ -83,7 +83,13 @@ func (l *Letters) Get(ctx context.Context, id int64) (Dead, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, fmt.Errorf("dead letter %d: %w", id, ErrNoLetter)
 	}
-	return d, unavailable("read a dead letter", err)
+	if err != nil {
+		return d, unavailable("read a dead letter", err)
+	}
+	if d.Payload, err = l.inbox.payloads.unpack(d.Payload); err != nil {
+		return d, fmt.Errorf("dead letter %d: %w", id, err)
+	}
+	return d, nil
 }
 
 // Replay puts a dead letter to work again, with all its attempts.

@@ -141,7 +141,11 @@ func newInbox(pool *pgxpool.Pool, table string, log *zap.Logger) (*inbox, error)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the queue: %w", err)
 	}
-	return &inbox{pool: pool, table: table, queue: queue}, nil
+	payloads, err := newCodec()
+	if err != nil {
+		return nil, err
+	}
+	return &inbox{pool: pool, table: table, queue: queue, payloads: payloads}, nil
 }
 
 // riverLog is the log for River, which tells more than others want to know.
