@@ -227,7 +227,7 @@ func TestHooksOfAnEndpointThatWasDown(t *testing.T) {
 		t.Fatalf("%d rows, %s wait", s.rows(t), waiting)
 	}
 	w.set(false)
-	if code, out := runs(t, env, "hooks", "--retry"); code != 0 || !strings.Contains(out, "announcements are due now") {
+	if code, out := runs(t, env, "hooks", "--retry"); code != 0 || !strings.Contains(out, "announcements that are due now: ") {
 		t.Fatalf("retry: %d: %s", code, out)
 	}
 	w.await(200)

@@ -25,10 +25,25 @@ type Told struct {
 	At    time.Time `json:"at,omitzero"`
 	// Claimed is until when a process has the right to send.
 	Claimed time.Time `json:"claimed,omitzero"`
+	// Trying is the state, other than OK, that is being told. It stays where the process ended
+	// before it knew how that went: the target may have heard it, and hears when that is over.
+	Trying State `json:"trying,omitempty"`
 	// Attempts failed so far; Next is when another one is made, and Error why.
 	Attempts int       `json:"attempts,omitempty"`
 	Next     time.Time `json:"next,omitzero"`
 	Error    string    `json:"error,omitempty"`
+}
+
+// known is the state that the target was told, or may have been.
+func (t Told) known() State {
+	switch {
+	case t.Trying != "":
+		return t.Trying
+	case t.State != "":
+		return t.State
+	default:
+		return OK
+	}
 }
 
 // due reports whether a target is to be told something, and when: not before it may
@@ -36,7 +51,7 @@ type Told struct {
 // target could be told is not told.
 func (r *Record) due(target string) (at time.Time, ok bool) {
 	t := r.Told[target]
-	if r.Seq <= t.Seq || r.shown() == OK && (t.State == "" || t.State == OK) {
+	if r.Seq <= t.Seq || r.shown() == OK && t.known() == OK {
 		return time.Time{}, false
 	}
 	at = t.Next
@@ -54,8 +69,19 @@ func (r Record) claim(target string, now time.Time) (Record, bool) {
 		return r, false
 	}
 	t := r.Told[target]
-	t.Claimed = now.Add(claimFor)
+	t.Claimed, t.State, t.Trying = now.Add(claimFor), t.known(), ""
+	if s := r.shown(); s != OK {
+		t.Trying = s
+	}
 	return r.with(target, t), true
+}
+
+// release gives a claim back without knowing how the attempt ended: the next process need
+// not wait for the claim's end.
+func (r Record) release(target string) Record {
+	t := r.Told[target]
+	t.Claimed = time.Time{}
+	return r.with(target, t)
 }
 
 // settle notes how an attempt to tell the change of that number ended. It keeps
@@ -66,7 +92,7 @@ func (r Record) settle(target string, seq int64, state State, a Answer, retryMin
 	if seq < t.Seq {
 		return r // this process was so late that another one has told it
 	}
-	t.Claimed = time.Time{}
+	t.Claimed, t.Trying = time.Time{}, ""
 	switch {
 	case a.Err == nil:
 		t = Told{Seq: seq, State: state, At: now}

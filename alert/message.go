@@ -34,11 +34,8 @@ type Message struct {
 
 // message is what a target has to be told of a record.
 func message(table string, t Topic, r *Record, target string) Message {
-	m := Message{At: r.Changed, Table: table, Topic: t, State: r.shown(), Previous: r.Told[target].State, Severity: severity(t, r.shown()),
+	m := Message{At: r.Changed, Table: table, Topic: t, State: r.shown(), Previous: r.Told[target].known(), Severity: severity(t, r.shown()),
 		Since: r.Since, Facts: r.Facts, seq: r.Seq}
-	if m.Previous == "" {
-		m.Previous = OK
-	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", table, t, r.Seq, r.Changed.UnixMicro()))
 	m.ID = "msg_" + hex.EncodeToString(sum[:12])
 	m.Title, m.Text, m.Todo, m.Docs = words(&m)

@@ -137,6 +137,12 @@ func (w *world) die(t *rapid.T) {
 		t.Skip("nobody sends")
 	}
 	i := rapid.IntRange(0, len(w.sending)-1).Draw(t, "who")
+	if s := w.sending[i]; rapid.Bool().Draw(t, "arrived") && !w.now.After(s.until) {
+		w.knows[string(s.topic)] = s.m.State
+	}
+	if s := w.sending[i]; rapid.Bool().Draw(t, "released") && !w.now.After(s.until) {
+		*w.record(s.topic) = w.record(s.topic).release("slack")
+	}
 	w.sending = append(w.sending[:i], w.sending[i+1:]...)
 }
 

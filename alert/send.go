@@ -71,14 +71,17 @@ func (k *Keeper) attempt(ctx context.Context, t Topic, i int) (at time.Time, due
 	sending, cancel := context.WithTimeout(ctx, sendWithin)
 	answer := target.Send(sending, *m)
 	cancel()
-	if k.report(ctx, name, *m, answer); ctx.Err() != nil && answer.Err != nil {
-		answer.After = 0 // this process ends: the next one need not wait
-	}
+	k.report(ctx, name, *m, answer)
+	broken := ctx.Err() != nil && answer.Err != nil // this process ends: nobody knows whether it arrived
 	// How it ended is kept even if this process is told to stop: otherwise it is sent again.
 	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendWithin)
 	defer cancel()
 	err = k.change(keeping, t, func(now time.Time, r Record) Record {
-		r = r.settle(name, m.seq, m.State, answer, k.cfg.RetryMin, now)
+		if broken {
+			r = r.release(name)
+		} else {
+			r = r.settle(name, m.seq, m.State, answer, k.cfg.RetryMin, now)
+		}
 		at, due = r.due(name)
 		return r
 	})

@@ -26,34 +26,34 @@ func (s *sender) post(ctx context.Context, request []byte) (failure string) {
 		}
 		s.conn, s.answers = conn, bufio.NewReader(conn)
 	}
-	response, err := s.exchange(request)
-	if err != nil {
+	status, last, err := s.exchange(request)
+	if err != nil || last {
 		s.close()
+	}
+	switch {
+	case err != nil:
 		return "no answer"
+	case status != http.StatusOK:
+		return http.StatusText(status)
+	default:
+		return ""
 	}
-	if response.Close {
-		s.close()
-	}
-	if response.StatusCode != http.StatusOK {
-		return response.Status
-	}
-	return ""
 }
 
-// exchange sends a request and reads the whole answer.
-func (s *sender) exchange(request []byte) (*http.Response, error) {
+// exchange sends a request and reads the whole answer. It reports whether the server closes the connection.
+func (s *sender) exchange(request []byte) (status int, last bool, err error) {
 	if err := s.conn.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	if _, err := s.conn.Write(request); err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	response, err := http.ReadResponse(s.answers, nil)
 	if err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	_, err = io.Copy(io.Discard, response.Body)
-	return response, errors.Join(err, response.Body.Close())
+	return response.StatusCode, response.Close, errors.Join(err, response.Body.Close())
 }
 
 func (s *sender) close() {

@@ -112,7 +112,7 @@ rollcall --once, delivers them.`,
 				if retry {
 					n, err := a.state.RetryAnnouncements(cmd.Context())
 					if err == nil {
-						_, err = fmt.Fprintf(p.Stdout, "%s announcements are due now\n", thousands(n))
+						_, err = fmt.Fprintf(p.Stdout, "announcements that are due now: %s\n", thousands(n))
 					}
 					return err
 				}

@@ -104,7 +104,8 @@ function progressOf() {
         next = mark;
         fill(left, s.queued?.length ? h("strong", null, `Waiting: ${s.queued.map((q) => q.replace(" (dry)", " dry")).join(", ")} run`) : due.length ? due.map((m, i) => [i > 0 && h("span", { class: "dot" }, " · "), h("strong", null, `Next ${m} run`), " ", rel(s.next[m], "ahead")]) : "No schedule is set: runs begin by hand.");
         const full = s.last?.full;
-        fill(right, full ? ["Last full run ", h("a", { href: `#/runs/${encodeURIComponent(full.run_id)}` }, moment(full.finished_at)), `, took ${span((Date.parse(full.finished_at) - Date.parse(full.started_at)) / 1000)}`] : "No full run yet");
+        const unfinished = ["aborted", "failed"].includes(full?.outcome) ? `, ${full.outcome}` : ""; // it tells nothing of the table
+        fill(right, full ? ["Last full run ", h("a", { href: `#/runs/${encodeURIComponent(full.run_id)}` }, moment(full.finished_at)), `${unfinished}, took ${span((Date.parse(full.finished_at) - Date.parse(full.started_at)) / 1000)}`] : "No full run yet");
         return;
       }
       next = "";
