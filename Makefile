@@ -82,6 +82,8 @@ test: deps format vet lint ## check the format, vet, lint, and run all tests on 
 		echo "test: no C compiler ($$($(GO) env CC)): the race detector needs one, so the tests run without it"; \
 	fi; \
 	$(PGTEST) $(GO) test $(RACE) -shuffle=on -timeout=30m $(TESTFLAGS) $(PKG) || exit 1; \
+	: 'The simulation of some hundred worlds takes minutes with the race detector, which sees a few of them above.'; \
+	[ "$(PKG)" != ./... ] || [ -z "$(RACE)" ] || $(PGTEST) $(GO) test ./internal/simulation || exit 1; \
 	: 'deploy is a module of its own. Kubernetes and Prometheus need no race detector of ours.'; \
 	[ "$(PKG)" != ./... ] || $(PGTEST) sh -c 'cd deploy && $(GO) test -shuffle=on -timeout=30m $(TESTFLAGS) .' || exit 1; \
 	[ "$(PKG)" != ./... ] || $(MAKE) --no-print-directory js || exit 1; \

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,10 +24,18 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+// The number of worlds for each database is rapid's: 100, or go test -rapid.checks=1000, which
+// make simulate N=1000 does. A failure prints its seed and leaves a file to replay.
 
-// The number of worlds is rapid's: go test -rapid.checks=1000, which make
-// simulate N=1000 does. A failure prints its seed and leaves a file to replay.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if checks := flag.Lookup("rapid.checks"); underRace && checks.Value.String() == checks.DefValue {
+		if err := flag.Set("rapid.checks", "25"); err != nil {
+			log.Fatal(err)
+		}
+	}
+	os.Exit(pgtest.Main(m))
+}
 
 func TestOnPostgreSQL(t *testing.T) {
 	t.Parallel()
