@@ -176,10 +176,7 @@ func (a *admin) postSyncUser(w http.ResponseWriter, r *http.Request, c caller) e
 	if body.UserID != "" {
 		return a.syncOne(w, r, c, body.UserID)
 	}
-	if !a.lookups.Allow() {
-		return errTooMany
-	}
-	people, err := a.Operator.Find(r.Context(), body.Email)
+	people, err := a.find(r.Context(), body.Email)
 	if err != nil {
 		return err
 	}

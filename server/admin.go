@@ -41,7 +41,8 @@ type admin struct {
 	log     *zap.Logger
 	auth    *auth
 	mux     *http.ServeMux
-	reads   chan struct{} // holds a token for each read of the state that is under way
+	reads   chan struct{} // holds a token for each read of the database that is under way
+	looks   chan struct{} // holds a token for each look at a user that is under way
 	flight  singleflight.Group
 	cache   *cache
 	lookups *rate.Limiter // what asks Clerk, whose limit the runs need
@@ -63,7 +64,7 @@ const (
 // Admin returns the handler of the admin listener. Its event streams end with ctx.
 func Admin(ctx context.Context, cfg AdminConfig) http.Handler {
 	a := &admin{AdminConfig: cfg, log: cfg.Logger, mux: http.NewServeMux(), done: ctx.Done(),
-		reads: make(chan struct{}, maxReads), cache: newCache(256, time.Second), lookups: rate.NewLimiter(lookupRate, lookupBurst)}
+		reads: make(chan struct{}, maxReads), looks: make(chan struct{}, maxLooks), cache: newCache(256, time.Second), lookups: rate.NewLimiter(lookupRate, lookupBurst)}
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}

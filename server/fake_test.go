@@ -34,6 +34,7 @@ type operator struct {
 	statuses int
 	status   func(context.Context) (server.Status, error)
 	person   server.Person
+	look     func(context.Context, server.Turn) error // as Clerk and the table do; nil: at once
 	points   []server.Point
 	payload  []byte
 	// reliability answers; nil: there is no state.
@@ -113,7 +114,7 @@ func (o *operator) Findings(_ context.Context, q server.FindingQuery) ([]reconci
 
 func (o *operator) Points(context.Context, time.Time) ([]server.Point, error) { return o.points, o.err }
 
-func (o *operator) Find(_ context.Context, query string) ([]server.Person, error) {
+func (o *operator) Find(_ context.Context, query string, _ server.Turn) ([]server.Person, error) {
 	o.note("find " + query)
 	if query == "none@example.com" {
 		return nil, nil
@@ -121,7 +122,12 @@ func (o *operator) Find(_ context.Context, query string) ([]server.Person, error
 	return []server.Person{o.person}, o.err
 }
 
-func (o *operator) Person(context.Context, string) (server.Person, error) { return o.person, o.err }
+func (o *operator) Person(ctx context.Context, _ string, turn server.Turn) (server.Person, error) {
+	if o.look != nil {
+		return o.person, o.look(ctx, turn)
+	}
+	return o.person, o.err
+}
 
 func (o *operator) Heal(_ context.Context, ids []string) ([]reconcile.Healed, error) {
 	o.note("heal " + strings.Join(ids, " "))

@@ -54,15 +54,20 @@ type History interface {
 	Points(ctx context.Context, since time.Time) ([]Point, error)
 }
 
-// People looks at single users, and heals them.
+// People looks at single users, and heals them. A look asks the database within turn
+// alone, and Clerk outside of it: Clerk may take long, and others wait for their turn.
 type People interface {
 	// Find returns the users that the id or the e-mail address names, at most a few.
-	Find(ctx context.Context, query string) ([]Person, error)
+	Find(ctx context.Context, query string, turn Turn) ([]Person, error)
 	// Person returns one user in full; one that neither Clerk nor the table has is no error.
-	Person(ctx context.Context, id string) (Person, error)
+	Person(ctx context.Context, id string, turn Turn) (Person, error)
 	// Heal looks at these users now and does what the policy names; parallel to ids.
 	Heal(ctx context.Context, ids []string) ([]reconcile.Healed, error)
 }
+
+// Turn does something once the database may be asked one question more. Its error is
+// do's, or tells that ctx ended first.
+type Turn func(ctx context.Context, do func() error) error
 
 // Errors that an Operator wraps.
 var (

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -65,6 +67,30 @@ func (a *admin) shows(r *http.Request, c caller, about ...zap.Field) (shower, er
 	return plain, nil
 }
 
+// Looks at users ask Clerk, which runs ask with patience: while it is in trouble, ten
+// times over two minutes. Who looks at a page wants to hear of the trouble instead.
+const (
+	lookTimeout = 10 * time.Second // for one look, the wait for its turn included
+	maxLooks    = 8                // at a time
+)
+
+// look asks Clerk and the table about users.
+func look[T any](ctx context.Context, a *admin, ask func(context.Context, Turn) (T, error)) (T, error) {
+	if !a.lookups.Allow() {
+		var none T
+		return none, errTooMany
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return turn(ctx, a.looks, func() (T, error) { return ask(ctx, a.turn) })
+}
+
+// turn is the Turn of the admin API's reads.
+func (a *admin) turn(ctx context.Context, do func() error) error {
+	_, err := turn(ctx, a.reads, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
 func (a *admin) getUsers(w http.ResponseWriter, r *http.Request, c caller) error {
 	query := r.URL.Query().Get("q")
 	if query == "" || len(query) > 320 {
@@ -74,10 +100,7 @@ func (a *admin) getUsers(w http.ResponseWriter, r *http.Request, c caller) error
 	if err != nil {
 		return err
 	}
-	if !a.lookups.Allow() {
-		return errTooMany
-	}
-	people, err := turn(r.Context(), a.reads, func() ([]Person, error) { return a.Operator.Find(r.Context(), query) })
+	people, err := a.find(r.Context(), query)
 	if err != nil {
 		return err
 	}
@@ -89,6 +112,10 @@ func (a *admin) getUsers(w http.ResponseWriter, r *http.Request, c caller) error
 	return nil
 }
 
+func (a *admin) find(ctx context.Context, query string) ([]Person, error) {
+	return look(ctx, a, func(ctx context.Context, turn Turn) ([]Person, error) { return a.Operator.Find(ctx, query, turn) })
+}
+
 func (a *admin) getUser(w http.ResponseWriter, r *http.Request, c caller) error {
 	id := r.PathValue("id")
 	if !reconcile.IsUserID(id) {
@@ -98,10 +125,7 @@ func (a *admin) getUser(w http.ResponseWriter, r *http.Request, c caller) error 
 	if err != nil {
 		return err
 	}
-	if !a.lookups.Allow() {
-		return errTooMany
-	}
-	p, err := turn(r.Context(), a.reads, func() (Person, error) { return a.Operator.Person(r.Context(), id) })
+	p, err := look(r.Context(), a, func(ctx context.Context, turn Turn) (Person, error) { return a.Operator.Person(ctx, id, turn) })
 	if err != nil {
 		return err
 	}

@@ -34,28 +34,31 @@ func clerkError(err error) error {
 }
 
 // Find returns the users that an id or an e-mail address names.
-func (o *operator) Find(ctx context.Context, query string) ([]server.Person, error) {
+func (o *operator) Find(ctx context.Context, query string, turn server.Turn) ([]server.Person, error) {
 	a, err := o.opened(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.find(ctx, query)
+	return a.find(ctx, query, turn)
 }
 
 // Person returns one user in full.
-func (o *operator) Person(ctx context.Context, id string) (server.Person, error) {
+func (o *operator) Person(ctx context.Context, id string, turn server.Turn) (server.Person, error) {
 	a, err := o.opened(ctx)
 	if err != nil {
 		return server.Person{}, err
 	}
-	return a.person(ctx, id)
+	return a.person(ctx, id, turn)
 }
+
+// alone is the turn of a process that looks at users and does nothing else.
+func alone(_ context.Context, do func() error) error { return do() }
 
 // find returns the users that an id or an e-mail address names, by Clerk's list
 // and by the rows: Clerk forgets the addresses of users that are gone.
-func (a *app) find(ctx context.Context, query string) ([]server.Person, error) {
+func (a *app) find(ctx context.Context, query string, turn server.Turn) ([]server.Person, error) {
 	if query = strings.TrimSpace(query); reconcile.IsUserID(query) {
-		p, err := a.person(ctx, query)
+		p, err := a.person(ctx, query, turn)
 		if err != nil || p.Clerk == nil && p.Row == nil {
 			return nil, err
 		}
@@ -70,14 +73,14 @@ func (a *app) find(ctx context.Context, query string) ([]server.Person, error) {
 	}
 	var people []server.Person
 	for i := range users {
-		p, err := inspect(ctx, a, users[i].ID, &users[i])
+		p, err := a.inspect(ctx, users[i].ID, &users[i], turn)
 		if err != nil {
 			return nil, err
 		}
 		people = append(people, p)
 	}
-	holders, err := a.table.Holders(ctx, query)
-	if err != nil {
+	var holders []string
+	if err := turn(ctx, func() (err error) { holders, err = a.table.Holders(ctx, query); return err }); err != nil {
 		return nil, err
 	}
 	for _, id := range holders {
@@ -85,7 +88,7 @@ func (a *app) find(ctx context.Context, query string) ([]server.Person, error) {
 		if listed || !reconcile.IsUserID(id) {
 			continue
 		}
-		p, err := a.person(ctx, id)
+		p, err := a.person(ctx, id, turn)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +98,7 @@ func (a *app) find(ctx context.Context, query string) ([]server.Person, error) {
 }
 
 // person returns one user in full.
-func (a *app) person(ctx context.Context, id string) (server.Person, error) {
+func (a *app) person(ctx context.Context, id string, turn server.Turn) (server.Person, error) {
 	attributes := a.table.Mapping().Attributes()
 	mapped := len(attributes)
 	for _, seen := range []reconcile.Attribute{reconcile.AttributeLastActiveAt, reconcile.AttributeLastSignInAt} {
@@ -106,13 +109,13 @@ func (a *app) person(ctx context.Context, id string) (server.Person, error) {
 	user, err := a.client.Details(ctx, id, attributes)
 	switch {
 	case errors.Is(err, reconcile.ErrGone):
-		return inspect(ctx, a, id, nil)
+		return a.inspect(ctx, id, nil, turn)
 	case err != nil:
 		return server.Person{}, clerkError(err)
 	}
 	seen := user.Values[mapped:]
 	user.Values = user.Values[:mapped]
-	p, err := inspect(ctx, a, id, &user)
+	p, err := a.inspect(ctx, id, &user, turn)
 	if err == nil {
 		for i, v := range seen {
 			p.Clerk[attributes[mapped+i].String()] = valueOf(v)
@@ -121,7 +124,13 @@ func (a *app) person(ctx context.Context, id string) (server.Person, error) {
 	return p, err
 }
 
-// inspect holds a user against the row; a nil user is not in Clerk.
+// inspect holds a user against the row, in a turn; a nil user is not in Clerk.
+func (a *app) inspect(ctx context.Context, id string, u *reconcile.User, turn server.Turn) (p server.Person, err error) {
+	err = turn(ctx, func() error { p, err = inspect(ctx, a, id, u); return err })
+	return p, err
+}
+
+// inspect asks the database alone.
 func inspect(ctx context.Context, a *app, id string, u *reconcile.User) (server.Person, error) {
 	p := server.Person{UserID: id}
 	mapping := a.table.Mapping()

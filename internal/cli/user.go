@@ -42,7 +42,7 @@ changed without --fix, which does what the policy names, now.`,
 
 // user shows whom the query names, and heals if told to.
 func (a *app) user(ctx context.Context, query string, fix, asJSON bool) error {
-	people, err := a.find(ctx, query)
+	people, err := a.find(ctx, query, alone)
 	switch {
 	case errors.Is(err, server.ErrBadRequest):
 		return usage(fmt.Errorf("%q is neither: write a user's id (user_...) or a whole e-mail address", query))
@@ -63,7 +63,7 @@ func (a *app) user(ctx context.Context, query string, fix, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		if people[0], err = a.person(ctx, people[0].UserID); err != nil {
+		if people[0], err = a.person(ctx, people[0].UserID, alone); err != nil {
 			return err
 		}
 		fixed = &healed[0]

@@ -114,7 +114,7 @@ func (w *world) Points(_ context.Context, since time.Time) ([]server.Point, erro
 }
 
 // Find knows ids, and one e-mail address that two users share.
-func (w *world) Find(_ context.Context, query string) ([]server.Person, error) {
+func (w *world) Find(_ context.Context, query string, _ server.Turn) ([]server.Person, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p, ok := w.people[query]; ok {
@@ -127,7 +127,7 @@ func (w *world) Find(_ context.Context, query string) ([]server.Person, error) {
 }
 
 // Person knows everybody.
-func (w *world) Person(_ context.Context, id string) (server.Person, error) {
+func (w *world) Person(_ context.Context, id string, _ server.Turn) (server.Person, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p, ok := w.people[id]; ok {
