@@ -1,10 +1,13 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -102,8 +105,18 @@ func syncedOf(h reconcile.Healed) synced {
 	return s
 }
 
-// heal heals users.
-func (a *admin) heal(r *http.Request, c caller, ids []string) ([]synced, error) {
+// The listener gives an answer half a minute. Writes end before that, but healing
+// takes what Clerk's limit leaves: a request for each row whose user is gone, which is
+// 40 s for a hundred at a development instance's.
+const (
+	writeTimeout   = 25 * time.Second
+	healTimeout    = 20 * time.Second // and for each user
+	healTimeoutFor = 2 * time.Second
+	healAnswers    = 10 * time.Second // how long the answer may take to be written
+)
+
+// heal heals users. However long that takes, and whatever comes of it, it is answered.
+func (a *admin) heal(w http.ResponseWriter, r *http.Request, c caller, ids []string) ([]synced, error) {
 	for _, id := range ids {
 		if !reconcile.IsUserID(id) {
 			return nil, badRequest("%.40q is no Clerk user id (user_...)", id)
@@ -112,9 +125,18 @@ func (a *admin) heal(r *http.Request, c caller, ids []string) ([]synced, error) 
 	if !a.lookups.Allow() {
 		return nil, errTooMany
 	}
+	limit := healTimeout + time.Duration(len(ids))*healTimeoutFor
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + healAnswers)); err != nil {
+		return nil, err
+	}
 	a.did(r, c, "sync", zap.Strings("user_ids", ids))
-	healed, err := a.Operator.Heal(r.Context(), ids)
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
+	defer cancel()
+	healed, err := a.Operator.Heal(ctx, ids)
 	a.cache.forget() // something may be done, whatever the error
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, fmt.Errorf("it was ended after %s, and what was done until then stays: %w", limit, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +148,7 @@ func (a *admin) heal(r *http.Request, c caller, ids []string) ([]synced, error) 
 }
 
 func (a *admin) syncOne(w http.ResponseWriter, r *http.Request, c caller, id string) error {
-	results, err := a.heal(r, c, []string{id})
+	results, err := a.heal(w, r, c, []string{id})
 	if err != nil {
 		return err
 	}
@@ -154,7 +176,7 @@ func (a *admin) postSyncMany(w http.ResponseWriter, r *http.Request, c caller) e
 	if len(body.IDs) == 0 || len(body.IDs) > maxSync {
 		return badRequest("ids holds %d users: give 1 to %d", len(body.IDs), maxSync)
 	}
-	results, err := a.heal(r, c, body.IDs)
+	results, err := a.heal(w, r, c, body.IDs)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (a *admin) routes() {
 		"GET /api/users":              a.getUsers,
 		"GET /api/users/{id}":         a.getUser,
 		"GET /api/webhooks/dead":      a.getDeadLetters,
-		"GET /api/webhooks/dead/{id}": a.getDeadLetter,
+		"GET /api/webhooks/dead/{id}": within(readTimeout, a.getDeadLetter),
 	} {
 		a.mux.Handle(pattern, a.allow(Viewer, h))
 	}
@@ -104,14 +104,18 @@ func (a *admin) routes() {
 		"POST /api/hooks/retry":          a.postHooksRetry,
 		"POST /api/pause":                a.postPause,
 		"POST /api/resume":               a.postResume,
-		"POST /api/users/sync":           a.postSyncMany,
-		"POST /api/users/{id}/sync":      a.postSync,
-		"POST /api/debug/sync-user":      a.postSyncUser,
 		"POST /api/debug/sync-all-users": a.postSyncAll,
 		"POST /api/webhooks/dead/replay": a.postReplayAll,
 
 		"POST /api/webhooks/dead/{id}/replay": a.postReplay,
 		"POST /api/webhooks/dead/{id}/drop":   a.postDrop,
+	} {
+		a.mux.Handle(pattern, a.allow(Manager, within(writeTimeout, h)))
+	}
+	for pattern, h := range map[string]endpoint{ // they see to their time themselves
+		"POST /api/users/sync":      a.postSyncMany,
+		"POST /api/users/{id}/sync": a.postSync,
+		"POST /api/debug/sync-user": a.postSyncUser,
 	} {
 		a.mux.Handle(pattern, a.allow(Manager, h))
 	}
@@ -147,3 +151,12 @@ func (a *admin) dispatch(w http.ResponseWriter, r *http.Request) {
 
 // endpoint answers a caller who may ask. An error has not been answered yet.
 type endpoint func(w http.ResponseWriter, r *http.Request, c caller) error
+
+// within bounds what an endpoint does, so that it can still be answered.
+func within(limit time.Duration, next endpoint) endpoint {
+	return func(w http.ResponseWriter, r *http.Request, c caller) error {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		return next(w, r.WithContext(ctx), c)
+	}
+}

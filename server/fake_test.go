@@ -37,6 +37,7 @@ type operator struct {
 	look     func(context.Context, server.Turn) error // as Clerk and the table do; nil: at once
 	points   []server.Point
 	payload  []byte
+	work     func(context.Context) error // what a pause or healing takes; nil: no time
 	// reliability answers; nil: there is no state.
 	reliability func(since time.Time, late int) *reconcile.Reliability
 	err         error
@@ -76,8 +77,11 @@ func (o *operator) Trigger(mode reconcile.Mode, dryRun bool, by string) {
 	o.note("run " + string(mode) + map[bool]string{true: " dry", false: ""}[dryRun] + " by " + by)
 }
 
-func (o *operator) Pause(_ context.Context, reason, by string) error {
+func (o *operator) Pause(ctx context.Context, reason, by string) error {
 	o.note("pause " + reason + " by " + by)
+	if o.work != nil {
+		return o.work(ctx)
+	}
 	return o.err
 }
 
@@ -129,8 +133,13 @@ func (o *operator) Person(ctx context.Context, _ string, turn server.Turn) (serv
 	return o.person, o.err
 }
 
-func (o *operator) Heal(_ context.Context, ids []string) ([]reconcile.Healed, error) {
+func (o *operator) Heal(ctx context.Context, ids []string) ([]reconcile.Healed, error) {
 	o.note("heal " + strings.Join(ids, " "))
+	if o.work != nil {
+		if err := o.work(ctx); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]reconcile.Healed, len(ids))
 	for i, id := range ids {
 		out[i] = reconcile.Healed{UserID: id, Created: true, Present: true, Finding: &reconcile.Finding{Kind: reconcile.Missing, UserID: id, Fixed: true}}

@@ -20,6 +20,9 @@ func (o *operator) Heal(ctx context.Context, ids []string) ([]reconcile.Healed, 
 		return nil, err
 	}
 	healed, err := o.heal(ctx, ids, reconcile.HealOptions{Writer: "admin"})
+	if ctx.Err() != nil { // nobody can tell whose fault that is
+		return healed, err
+	}
 	return healed, clerkError(err)
 }
 
