@@ -69,13 +69,19 @@ func Admin(ctx context.Context, cfg AdminConfig) http.Handler {
 		a.log = zap.NewNop()
 	}
 	a.auth = newAuth(cfg.AdminToken, cfg.ViewerToken, cfg.Loopback)
-	health := Health(cfg.Checks)
+	health := hushedHealth(cfg.Checks, a.log, a.knows)
 	a.mux.Handle("GET /healthz", health)
 	a.mux.Handle("GET /readyz", health)
 	if a.auth.served() {
 		a.routes()
 	}
 	return a.around(http.HandlerFunc(a.dispatch))
+}
+
+// knows reports whether somebody who asks for health may hear why it is bad: who has
+// a role, and is no page of a foreign name (see stray).
+func (a *admin) knows(r *http.Request) bool {
+	return a.auth.caller(r).role != "" && (!a.auth.open() || localHost(r.Host))
 }
 
 // routes lists everything that needs a role, and the way to one.

@@ -26,12 +26,69 @@ type Checks struct {
 
 // Health serves GET /healthz, which tells a stuck process from a quiet one, and
 // GET /readyz, which is 503 while the database cannot be reached.
+// It tells everybody why: it is for a listener that only the monitoring reaches.
 func Health(c Checks) http.Handler {
+	return health(c, func(_ *http.Request, err error) error { return err })
+}
+
+// health has told say what somebody hears of an error.
+func health(c Checks, told func(*http.Request, error) error) http.Handler {
 	ready := &readiness{ask: c.Ready}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, "stuck", c.Alive()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, "not_ready", ready.now(r.Context())) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, "stuck", told(r, c.Alive())) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, "not_ready", told(r, ready.now(r.Context())))
+	})
 	return mux
+}
+
+// errHushed is what strangers hear. The reason may name the database, its host and role.
+var errHushed = errors.New("the log has the reason")
+
+// hushedHealth serves health to strangers too, who do not hear why: the log does.
+func hushedHealth(c Checks, log *zap.Logger, knows func(*http.Request) bool) http.Handler {
+	alive, ready := c.Alive, c.Ready
+	stuck, unready := &noted{log: log, what: "stuck"}, &noted{log: log, what: "not ready"}
+	c.Alive = func() error { return stuck.note(alive()) }
+	c.Ready = func(ctx context.Context) error { return unready.note(ready(ctx)) }
+	return health(c, func(r *http.Request, err error) error {
+		if err == nil || knows(r) {
+			return err
+		}
+		return errHushed
+	})
+}
+
+// noted logs what is wrong when it begins, when it changes and when it ends. What
+// changes all the time is logged once a minute.
+type noted struct {
+	log  *zap.Logger
+	what string
+
+	mu    sync.Mutex
+	last  string // "" while nothing is wrong
+	quiet time.Time
+}
+
+// note returns err.
+func (n *noted) note(err error) error {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case text == n.last, err != nil && time.Now().Before(n.quiet):
+		return err
+	case err != nil:
+		n.quiet = time.Now().Add(time.Minute)
+		n.log.Warn(n.what, zap.Error(err))
+	default:
+		n.log.Info(n.what + " no more")
+	}
+	n.last = text
+	return err
 }
 
 // readiness asks the database once for everybody who asks within a second: the

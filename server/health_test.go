@@ -3,16 +3,19 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/rollcall-sync/rollcall/server"
 )
@@ -53,6 +56,76 @@ func TestHealth(t *testing.T) {
 	if answer.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", answer.Code)
 	}
+}
+
+// Strangers hear that something is wrong; what, and where, is for the log and for who
+// has a token.
+func TestHealthIsHushed(t *testing.T) {
+	t.Parallel()
+	down := errors.New("dial tcp 10.0.0.7:5432: role app of database secretdb")
+	log := &buffer{}
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(log), zap.InfoLevel)
+	tell := func(c *server.AdminConfig) { c.Checks = checks(down, down) }
+	closed, open := newSite(t, tell), newSite(t, func(c *server.AdminConfig) { tell(c); c.AdminToken, c.ViewerToken = "", "" })
+	public := httptest.NewServer(server.Public(checks(down, down), nil, zap.New(core)))
+	t.Cleanup(public.Close)
+	for _, c := range []struct {
+		name, base string
+		headers    []string
+		hears      bool
+	}{
+		{"the internet", public.URL, nil, false},
+		{"the internet with a token", public.URL, []string{as(adminToken)}, false},
+		{"a stranger", closed.url, nil, false},
+		{"a wrong token", closed.url, []string{as("wrong")}, false},
+		{"a viewer", closed.url, []string{as(viewerToken)}, true},
+		{"this machine", open.url, nil, true},
+		{"a rebound name", open.url, []string{"Host: evil.example"}, false},
+	} {
+		s := &site{T: t, url: c.base}
+		for path, code := range map[string]string{"/healthz": "stuck", "/readyz": "not_ready"} {
+			for range 2 {
+				a := s.ask("GET", path, "", c.headers...)
+				if a.status != 503 || a.code() != code || strings.Contains(a.body, "secretdb") != c.hears {
+					t.Errorf("%s: %s: %d %s", c.name, path, a.status, a.body)
+				}
+			}
+		}
+	}
+	if said := log.String(); strings.Count(said, "secretdb") != 2 { // stuck, and not ready, once each
+		t.Errorf("the log: %s", said)
+	}
+}
+
+// The log hears of what is wrong when it begins, when it ends, and once a minute what changes.
+func TestHealthIsNoted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &buffer{}
+		core := zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "msg"}), zapcore.AddSync(log), zap.InfoLevel)
+		var now error
+		c := checks(nil, nil)
+		c.Ready = func(context.Context) error { return now }
+		public := server.Public(c, nil, zap.New(core))
+		ask := func(err error) {
+			now = err
+			time.Sleep(2 * time.Second) // of the bubble's time: the last answer is forgotten
+			public.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+		}
+		ask(nil)
+		for minute := range 3 {
+			for port := range 30 {
+				ask(fmt.Errorf("minute %d: port %d", minute, port))
+			}
+		}
+		ask(nil)
+		ask(nil)
+		want := `{"msg":"not ready","error":"minute 0: port 0"}` + "\n" + `{"msg":"not ready","error":"minute 1: port 0"}` + "\n" +
+			`{"msg":"not ready","error":"minute 2: port 0"}` + "\n" + `{"msg":"not ready no more"}` + "\n"
+		if log.String() != want {
+			t.Errorf("the log: %s", log.String())
+		}
+	})
 }
 
 func TestServe(t *testing.T) {
