@@ -42,7 +42,8 @@ func (a *admin) getHooks(w http.ResponseWriter, r *http.Request, _ caller) error
 	})
 }
 
-func (a *admin) postHooksRetry(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (a *admin) postHooksRetry(w http.ResponseWriter, r *http.Request, c caller) error {
+	a.did(r, c, "retry hooks")
 	n, err := a.Operator.RetryAnnouncements(r.Context())
 	if err != nil {
 		return err

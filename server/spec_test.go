@@ -103,3 +103,19 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 		t.Errorf("%d routes were found in the source: are they written in another way now?", found)
 	}
 }
+
+// Who did what is in the log, whatever was done.
+func TestWritesAreRecorded(t *testing.T) {
+	t.Parallel()
+	_, writes := wholeAPI(t)
+	for _, c := range writes {
+		s := newSite(t, nil)
+		if a := s.ask(c.method, c.path, c.body, as(adminToken), "X-Request-Id: this-one"); a.status >= 300 {
+			t.Errorf("%s: %d %s", c.route, a.status, a.body)
+		}
+		recorded := regexp.MustCompile(`"msg":"admin","action":"[^"]+","by":"admin from 127.0.0.1","request_id":"this-one"`)
+		if n := len(recorded.FindAllString(s.log.String(), -1)); n != 1 {
+			t.Errorf("%s was recorded %d times: %s", c.route, n, s.log)
+		}
+	}
+}
