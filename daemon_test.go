@@ -229,6 +229,18 @@ func TestTwoDaemons(t *testing.T) {
 	<-listing
 	second := startDaemon(t, s.env...)
 	second.await(1, "run", "outcome", "skipped", "reason", "holds the lease")
+	type status struct {
+		Running *struct {
+			Mode      string
+			Elsewhere bool
+		}
+	}
+	if s := get[status](newAPI(t, second), "/api/status"); s.Running == nil || s.Running.Mode != "full" || !s.Running.Elsewhere {
+		t.Errorf("the second one tells of the run: %+v", s.Running)
+	}
+	if s := get[status](newAPI(t, first), "/api/status"); s.Running == nil || s.Running.Elsewhere {
+		t.Errorf("the first one tells of its run: %+v", s.Running)
+	}
 	s.sim.OnRequest(nil)
 	if err := first.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

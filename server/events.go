@@ -94,7 +94,7 @@ func (s *stream) tell(r *http.Request) error {
 	}
 	status.Now = time.Time{}
 	if status.Running != nil {
-		status.Running = &Running{RunID: status.Running.RunID, Mode: status.Running.Mode, Since: status.Running.Since}
+		status.Running = &Running{RunID: status.Running.RunID, Mode: status.Running.Mode, Since: status.Running.Since, Elsewhere: status.Running.Elsewhere}
 	}
 	steady, err := json.Marshal(status)
 	if err != nil {

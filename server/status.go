@@ -77,6 +77,9 @@ type Running struct {
 	Fixed          int64          `json:"fixed"`
 	UsersPerSecond float64        `json:"users_per_second"`
 	ShareUsed      float64        `json:"share_used"`
+	// Elsewhere says that another process makes the run, of which the numbers, 0 here,
+	// are not known.
+	Elsewhere bool `json:"elsewhere"`
 }
 
 // Policy is reconcile.Policy in the words of the configuration.

@@ -94,7 +94,7 @@ func fill(s *server.Status, view *db.Overview) {
 		s.Last[mode] = r
 	}
 	if r := view.Running; r != nil && s.Running == nil { // another process's
-		s.Running = &server.Running{Mode: r.Mode, Since: r.StartedAt, RunID: r.RunID}
+		s.Running = &server.Running{Mode: r.Mode, Since: r.StartedAt, RunID: r.RunID, Elsewhere: true}
 	}
 }
 

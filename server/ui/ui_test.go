@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
+	"github.com/rollcall-sync/rollcall/server"
 	"github.com/rollcall-sync/rollcall/server/ui"
 )
 
@@ -141,6 +142,23 @@ func TestDryRun(t *testing.T) {
 	if did := w.did(); !slices.Equal(did, []string{"run full dry=true"}) {
 		t.Error(did)
 	}
+}
+
+// Of another process's run the dashboard tells what it knows, and no numbers.
+func TestRunElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(3)
+	w.change = func(s *server.Status) {
+		s.Running = &server.Running{Mode: reconcile.Full, Since: time.Now().Add(-90 * time.Second), RunID: "01other", Elsewhere: true}
+	}
+	p := visit(t, w)
+	p.logIn(viewerToken)
+	p.Says("#progress-text", "Full run under way in another process")
+	p.Until("no number of users", `!document.querySelector(".now").innerText.includes("found")`)
+	p.Says(".now", "1 min")
+	p.Says("#top-state", "Running")
+	w.with(func() { w.change = nil })
+	p.Says(".now", "Next recent run")
 }
 
 func TestPause(t *testing.T) {

@@ -111,7 +111,13 @@ function progressOf() {
       next = "";
       const share = r.total > 0 ? Math.min(1, r.listed / r.total) : 0;
       if (r.total > 0) bar.value = share; else bar.removeAttribute("value");
-      put(left, `${capital(r.mode)} ${r.dry_run ? "dry run" : "run"} under way: ${int(r.listed)}${r.total > 0 ? ` of ${int(r.total)}` : ""} users, ${int(r.found)} found, ${int(r.fixed)} fixed`);
+      const name = `${capital(r.mode)} ${r.dry_run ? "dry run" : "run"} under way`;
+      if (r.elsewhere) { // its numbers are not known here
+        put(left, `${name} in another process`);
+        put(right, span((now() - Date.parse(r.since)) / 1000));
+        return;
+      }
+      put(left, `${name}: ${int(r.listed)}${r.total > 0 ? ` of ${int(r.total)}` : ""} users, ${int(r.found)} found, ${int(r.fixed)} fixed`);
       const rest = r.users_per_second > 0 && r.total > r.listed ? `${span((r.total - r.listed) / r.users_per_second)} left` : span((now() - Date.parse(r.since)) / 1000);
       put(right, [r.users_per_second > 0 && `${int(Math.round(r.users_per_second))} users/s`, r.share_used > 0 && `${Math.round(r.share_used * 100)}% of the rate limit`, rest].filter(Boolean).join(" · "));
     },
