@@ -69,7 +69,7 @@ func (a *admin) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status, code = http.StatusServiceUnavailable, "timeout"
 	}
 	if status >= http.StatusInternalServerError {
-		a.log.Warn("a request failed", zap.String("request_id", requestIDOf(r.Context())), zap.String("path", r.URL.Path), zap.Error(err))
+		a.log.Warn("a request failed", zap.String("request_id", requestIDOf(r.Context())), zap.String("route", r.Pattern), zap.Error(err))
 	}
 	message := err.Error()
 	if code == "internal" { // nobody foresaw what it may hold

@@ -31,7 +31,8 @@ func (a *admin) around(next http.Handler) http.Handler {
 }
 
 // guarded is what every request passes, the outermost first: an id, the headers,
-// the recovery, and the log.
+// the recovery, and the log. Of its path the log gets the route alone, "" for none: who
+// looks for a user may well write an e-mail address there.
 func guarded(log *zap.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
@@ -44,7 +45,7 @@ func guarded(log *zap.Logger, next http.Handler) http.Handler {
 		defer func() {
 			if p := recover(); p != nil {
 				log.Error("a request panicked", zap.String("request_id", id), zap.String("method", r.Method),
-					zap.String("path", r.URL.Path), zap.Any("panic", p), zap.Stack("stack"))
+					zap.String("route", r.Pattern), zap.Any("panic", p), zap.Stack("stack"))
 				if seen.status == 0 {
 					fail(seen, http.StatusInternalServerError, "internal", "the request failed: the log has the reason under the request's id "+id)
 				}
@@ -52,7 +53,7 @@ func guarded(log *zap.Logger, next http.Handler) http.Handler {
 			if !log.Core().Enabled(zap.DebugLevel) {
 				return
 			}
-			log.Debug("request", zap.String("request_id", id), zap.String("method", r.Method), zap.String("path", r.URL.Path),
+			log.Debug("request", zap.String("request_id", id), zap.String("method", r.Method), zap.String("route", r.Pattern),
 				zap.Int("status", seen.status), zap.Duration("took", time.Since(began)))
 		}()
 		next.ServeHTTP(seen, r)
