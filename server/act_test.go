@@ -30,6 +30,58 @@ func (p pipes) Close() error { close(p); return nil }
 
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
+// overPipe posts something to the server that the daemon serves with.
+func overPipe(t *testing.T, o *operator, path, body string, closing bool) answer {
+	t.Helper()
+	s := server.NewServer(server.Admin(t.Context(), server.AdminConfig{Operator: o, Checks: checks(nil, nil), Loopback: true}), quiet())
+	listener := make(pipes)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	ours, theirs := net.Pipe()
+	defer func() {
+		ours.Close()
+		s.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	listener <- theirs
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = closing
+	began := time.Now()
+	if err := request.Write(ours); err != nil {
+		t.Fatalf("it was not read: %v", err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(ours), request)
+	if err != nil {
+		t.Fatalf("it was not answered, after %s: %v", time.Since(began), err)
+	}
+	defer response.Body.Close()
+	said, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return answer{response.StatusCode, response.Header, string(said)}
+}
+
+// Who sends too much hears of it, instead of being cut off while sending: also who asks
+// for the connection to be closed, for whom net/http reads no further than was asked.
+func TestLargeBodiesAreRead(t *testing.T) {
+	t.Parallel()
+	for name, closing := range map[string]bool{"kept": false, "to be closed": true} {
+		for body, code := range map[string]string{`{"reason":"` + strings.Repeat("x", 200_000) + `"}`: "too_large", strings.Repeat("[", 60_000): "bad_request"} {
+			synctest.Test(t, func(t *testing.T) {
+				if a := overPipe(t, &operator{}, "/api/pause", body, closing); a.code() != code {
+					t.Errorf("a connection %s: %d %s, want %s", name, a.status, a.body, code)
+				}
+			})
+		}
+	}
+}
+
 // Work that takes longer than the listener waits with its answers is answered all the same.
 func TestLongWork(t *testing.T) {
 	t.Parallel()
@@ -58,37 +110,8 @@ func TestLongWork(t *testing.T) {
 						return ctx.Err()
 					}
 				}
-				s := server.NewServer(server.Admin(t.Context(), server.AdminConfig{Operator: &operator{work: work}, Checks: checks(nil, nil), Loopback: true}), quiet())
-				listener := make(pipes)
-				served := make(chan error, 1)
-				go func() { served <- s.Serve(listener) }()
-				ours, theirs := net.Pipe()
-				defer func() {
-					ours.Close()
-					s.Close()
-					if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-						t.Error(err)
-					}
-				}()
-				listener <- theirs
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+c.path, strings.NewReader(c.body))
-				if err != nil {
-					t.Fatal(err)
-				}
 				began := time.Now()
-				if err := request.Write(ours); err != nil {
-					t.Fatal(err)
-				}
-				response, err := http.ReadResponse(bufio.NewReader(ours), request)
-				if err != nil {
-					t.Fatalf("after %s: %v", time.Since(began), err)
-				}
-				body, err := io.ReadAll(response.Body)
-				if err != nil {
-					t.Error(err)
-				}
-				response.Body.Close()
-				a, took := answer{response.StatusCode, response.Header, string(body)}, time.Since(began)
+				a, took := overPipe(t, &operator{work: work}, c.path, c.body, false), time.Since(began)
 				if a.status != c.status || a.code() != c.code || took < c.least || took > c.most {
 					t.Errorf("after %s: %d %s", took, a.status, a.body)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -25,9 +26,23 @@ func (a *admin) around(next http.Handler) http.Handler {
 			fail(w, http.StatusForbidden, code, message)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		body := r.Body
+		r.Body = http.MaxBytesReader(w, body, maxBody)
 		next.ServeHTTP(w, r)
+		drain(r, body)
 	}))
+}
+
+// maxDrained is how much of a body that nobody wanted is read, as net/http does.
+const maxDrained = 256 << 10
+
+// drain reads what is left of a body. A client that asks for the connection to be closed
+// would else be cut off while it sends, and might not hear what was wrong; for the others
+// net/http does it. Who waits to be told to go on sends nothing.
+func drain(r *http.Request, body io.Reader) {
+	if r.Close && r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, body, maxDrained) // the client may be gone
+	}
 }
 
 // guarded is what every request passes, the outermost first: an id, the headers,
