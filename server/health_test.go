@@ -109,7 +109,7 @@ func TestHealthIsNoted(t *testing.T) {
 		public := server.Public(c, nil, zap.New(core))
 		ask := func(err error) {
 			now = err
-			time.Sleep(2 * time.Second) // of the bubble's time: the last answer is forgotten
+			<-time.After(2 * time.Second) // of the bubble's time: the last answer is forgotten
 			public.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
 		}
 		ask(nil)

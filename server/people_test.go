@@ -62,7 +62,7 @@ func TestLooksTakeTurns(t *testing.T) {
 			return turn(ctx, func() error {
 				defer now.Add(-1)
 				most.Store(max(most.Load(), now.Add(1)))
-				time.Sleep(100 * time.Millisecond) // of the bubble's time
+				<-time.After(100 * time.Millisecond) // of the bubble's time
 				return nil
 			})
 		}})
