@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -96,7 +97,12 @@ func remembered[T any](ctx context.Context, a *admin, key string, ask func(conte
 	// Nobody waits longer than he wants; the question goes on for the others.
 	detached := context.WithoutCancel(ctx)
 	// Who asks after a change does not join those who asked before it.
-	result := a.flight.DoChan(fmt.Sprint(epoch, " ", key), func() (any, error) {
+	result := a.flight.DoChan(fmt.Sprint(epoch, " ", key), func() (_ any, err error) {
+		defer func() { // this goroutine is nobody's: a panic would end the process
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
+			}
+		}()
 		ctx, cancel := context.WithTimeout(detached, readTimeout)
 		defer cancel()
 		answer, err := turn(ctx, a.reads, func() (T, error) { return ask(ctx) })

@@ -279,6 +279,14 @@ func TestPanics(t *testing.T) {
 	if !strings.Contains(s.log.String(), "secret-of-the-inside") {
 		t.Error("it is not in the log")
 	}
+	// What several ask for at once is asked for on a goroutine of its own.
+	s.operator.status = func(context.Context) (server.Status, error) { panic("oops") } //nolint:forbidigo // that is the subject
+	if a := s.ask("GET", "/api/status?again", "", as(adminToken)); a.status != 500 || a.code() != "internal" || strings.Contains(a.body, "oops") {
+		t.Errorf("a panic in a shared question: %d %s", a.status, a.body)
+	}
+	if !strings.Contains(s.log.String(), "panicked: oops") {
+		t.Error("that panic is not in the log")
+	}
 	panics := newSite(t, func(c *server.AdminConfig) {
 		c.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") }) //nolint:forbidigo // that is the subject
 	})
