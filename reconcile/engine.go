@@ -53,6 +53,9 @@ type Options struct {
 	OnFinding func(Finding) error
 	// OnProgress is called after every page, possibly from several goroutines. May be nil.
 	OnProgress func(Progress)
+	// OnInterrupted is told of the runs whose process died before they ended, once this
+	// one has taken the lease and marked them as failed; not called for none. May be nil.
+	OnInterrupted func([]RunReport)
 }
 
 // Progress is how far a run has come.
@@ -103,6 +106,18 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 	default:
 		return r.report, nil
 	}
+}
+
+// NotBegun is the report of a run that could not even begin because of err: what it needs
+// was not to be had. It is told like that of any other run.
+func NotBegun(o Options, began time.Time, err error) *RunReport {
+	if o.Mode == "" {
+		o.Mode = Full
+	}
+	r := new(Engine).newRun(o, newRunID(began))
+	r.report.StartedAt, r.report.FinishedAt = began.UTC(), time.Now().UTC()
+	r.conclude(err)
+	return r.report
 }
 
 func (e *Engine) newRun(o Options, id string) *run {
