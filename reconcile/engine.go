@@ -137,9 +137,10 @@ func (e *Engine) newRun(o Options, id string) *run {
 // conclude sets the outcome.
 func (r *run) conclude(err error) {
 	var held *HeldError
+	r.report.Held = errors.As(err, &held)
 	found, fixed := r.report.Found()
 	switch {
-	case errors.As(err, &held), errors.Is(err, ErrPaused):
+	case r.report.Held, errors.Is(err, ErrPaused):
 		r.report.Outcome = Skipped
 	case errors.Is(err, ErrAborted):
 		r.report.Outcome = Aborted
