@@ -16,7 +16,7 @@ import (
 func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 	due := time.Now()
 	log := d.cfg.Logger.With(zap.String("mode", string(mode)))
-	if d.seen.underWay() == reconcile.Full {
+	if mode, _ := d.seen.underWay(); mode == reconcile.Full {
 		log.Info("a full run is under way: this one is left out")
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -461,6 +462,24 @@ func TestOnlyTheHolderOfTheLeaseWrites(t *testing.T) {
 			t.Errorf("insert without the lease: %v", err)
 		}
 		w.run(reconcile.Repaired, reconcile.Options{})
+	})
+}
+
+// What a run does in the database shows that it gets on, also what fails.
+func TestRunMoves(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(w *world) {
+		w.clerk.addMany(5)
+		var moved atomic.Int64
+		watched := reconcile.Watched(w.Context(), func() { moved.Add(1) })
+		if _, err := w.engine.Run(watched, reconcile.Options{}); err != nil || moved.Load() < 5 {
+			w.Errorf("it moved %d times: %v", moved.Load(), err)
+		}
+		w.exec("DROP TABLE users")
+		before := moved.Load()
+		if _, err := w.engine.Run(watched, reconcile.Options{}); err == nil || moved.Load() == before {
+			w.Errorf("without its table: %v", err)
+		}
 	})
 }
 

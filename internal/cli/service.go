@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -98,6 +99,7 @@ func (s *service) open(ctx context.Context) error {
 func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.RunReport, error) {
 	s.watch.begin(request)
 	defer s.watch.end()
+	ctx = reconcile.Watched(ctx, s.watch.move)
 	o := reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By,
 		OnProgress: s.watch.update, OnFinding: s.found, OnInterrupted: s.alerts.RunsEnded}
 	began := time.Now()
@@ -234,6 +236,22 @@ func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOption
 type watch struct {
 	mu  sync.Mutex
 	now *server.Running // replaced, never changed
+
+	last atomic.Pointer[time.Time] // when a run last moved; nil: never
+}
+
+// move is for reconcile.Watched.
+func (w *watch) move() {
+	now := time.Now()
+	w.last.Store(&now)
+}
+
+// moved is when a run last moved, the zero time for never.
+func (w *watch) moved() time.Time {
+	if last := w.last.Load(); last != nil {
+		return *last
+	}
+	return time.Time{}
 }
 
 func (w *watch) begin(r daemon.Request) {
