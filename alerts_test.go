@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"github.com/rollcall-sync/rollcall/alert"
 	"github.com/rollcall-sync/rollcall/clerksim"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // mailbox is a Slack and a program that are told.
@@ -162,6 +164,85 @@ func TestDaemonTellsThatTheDatabaseIsGone(t *testing.T) {
 		t.Errorf("told %+v", got)
 	}
 	d.signal(0, syscall.SIGTERM)
+}
+
+// A table that was altered under a running daemon: its runs cannot even begin, which the
+// metrics, the history and the alerts tell like any other failure, and nobody while
+// Rollcall is paused for it.
+func TestDaemonTellsThatRunsCannotBegin(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 20), newMailbox(t)
+	d := startDaemon(t, s.with(`ROLLCALL_CONFIG_YAML={`+m.config()+`, clerk: {rate_limit: off, retries: 0},
+		database: {columns: {clerk_id: id, email: primary_email_address}},
+		schedule: {full: "@every 20h", recent: "", lease: 2s}, server: {admin: "127.0.0.1:0"}}`)...)
+	d.await(1, "run", "outcome", "repaired")
+	a := newAPI(t, d)
+	run := func(n int, outcome string) {
+		t.Helper()
+		a.call(202, "", "POST", "/api/runs", `{"mode":"full"}`)
+		d.await(n, "run", "outcome", outcome)
+	}
+	a.call(200, "", "POST", "/api/pause", `{"reason":"a migration"}`)
+	pgtest.Exec(t, s.url, "ALTER TABLE users RENAME COLUMN email TO mail")
+	run(1, "skipped")
+	a.call(200, "", "POST", "/api/resume", "")
+	for n := range 3 {
+		run(n+1, "failed")
+	}
+	if got := m.await(1); tells(got) != "full failing" || got[0].Data.RunID == "" || !strings.Contains(got[0].Data.Reason, "email") {
+		t.Errorf("told %+v", got)
+	}
+	if metrics := string(a.call(200, "", "GET", "/metrics", "")); !strings.Contains(metrics, `rollcall_runs_total{mode="full",outcome="failed"} 3`) {
+		t.Errorf("the metrics do not count them: %s", metrics)
+	}
+	if history := get[struct{ Runs []reconcile.RunReport }](a, "/api/runs").Runs; len(history) != 4 || history[0].Outcome != reconcile.Failed || history[0].Reason == "" {
+		t.Errorf("the history: %+v", history)
+	}
+	pgtest.Exec(t, s.url, "ALTER TABLE users RENAME COLUMN mail TO email")
+	run(1, "in_sync")
+	if got := m.await(2); tells(got) != "full failing, full ok" {
+		t.Errorf("told %+v", got)
+	}
+	d.signal(0, syscall.SIGTERM)
+}
+
+// A process that is killed in every run tells nobody at its end: the next one tells at the
+// beginning of its own run, in which it may be killed too.
+func TestTellsOfKilledRuns(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{"daemon": nil, "once": {"--once"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, m := newSite(t, 300), newMailbox(t)
+			env := s.with(strings.Replace(s.variable("ROLLCALL_CONFIG_YAML"), "{clerk", "{"+m.config()+", clerk", 1))
+			for range 5 {
+				listing := make(chan struct{}, 1000)
+				s.sim.OnRequest(func(r *http.Request) {
+					if r.URL.Path == "/v1/users" && r.URL.Query().Get("starting_after") != "" {
+						listing <- struct{}{}
+						<-r.Context().Done()
+					}
+				})
+				cmd := exec.CommandContext(t.Context(), program(t), args...)
+				cmd.Env = env
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				<-listing
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait() // it was killed
+				pgtest.Exec(t, s.url, "UPDATE rollcall.control SET expires_at = now()")
+			}
+			s.sim.OnRequest(nil)
+			if code, out := runs(t, env, "--once"); code != 0 {
+				t.Fatalf("%d: %s", code, out)
+			}
+			got := m.await(2)
+			if tells(got) != "full failing, full ok" || !strings.HasPrefix(got[0].Data.Reason, "interrupted") || got[0].Data.RunID == "" {
+				t.Errorf("told %+v", got)
+			}
+		})
+	}
 }
 
 // A CronJob tells too: of drift, once, and of its end; not of dry runs. What it could

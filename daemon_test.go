@@ -254,6 +254,32 @@ func TestTwoDaemons(t *testing.T) {
 	second.signal(0, syscall.SIGTERM)
 }
 
+// A run that is asked for at the replica that stands by is made, as soon as the other's is over.
+func TestRunAskedForAtTheStandby(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 300)
+	listing, once, release := make(chan struct{}), sync.Once{}, make(chan struct{})
+	s.sim.OnRequest(func(r *http.Request) {
+		if r.URL.Path == "/v1/users" {
+			once.Do(func() { close(listing) })
+			<-release
+		}
+	})
+	first := startDaemon(t, s.env...)
+	<-listing
+	second := startDaemon(t, s.env...)
+	second.await(1, "run", "outcome", "skipped", "reason", "holds the lease")
+	a := newAPI(t, second)
+	a.call(202, "", "POST", "/api/runs", `{"mode":"full"}`)
+	close(release)
+	first.await(1, "run", "outcome", "repaired")
+	if run := second.await(1, "run", "outcome", "in_sync"); run["mode"] != "full" || run["triggered_by"] == nil {
+		t.Errorf("the run that was asked for: %v", run)
+	}
+	second.signal(0, syscall.SIGTERM)
+	first.signal(0, syscall.SIGTERM)
+}
+
 func TestPausedDaemon(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 20)

@@ -101,6 +101,13 @@ func (k *Keeper) RunEnded(r *reconcile.RunReport) {
 	}
 }
 
+// RunsEnded takes note of several runs, in their order.
+func (k *Keeper) RunsEnded(runs []reconcile.RunReport) {
+	for i := range runs {
+		k.RunEnded(&runs[i])
+	}
+}
+
 // Observe takes note of a reading.
 func (k *Keeper) Observe(r Reading) {
 	if k != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // ErrNotRead is returned for every request that is not a GET: Clerk is only ever read.
@@ -86,6 +88,8 @@ func (t *attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	t.waited.Add(int64(time.Since(asked)))
+	reconcile.Moved(req.Context())
+	defer reconcile.Moved(req.Context())
 	t.requests.Add(1)
 	if c.attempts++; c.attempts > 1 {
 		t.retries.Add(1)

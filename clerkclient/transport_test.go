@@ -1,6 +1,7 @@
 package clerkclient_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-sync/rollcall/clerkclient"
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // faults answers some requests wrongly, in every way there is.
@@ -65,6 +67,26 @@ func TestListSurvivesFaults(t *testing.T) {
 	u := c.Usage()
 	if u.Requests != observed.Load() || u.Requests < 202 || u.Retries == 0 || u.RateLimited == 0 {
 		t.Errorf("usage %+v, %d answers observed, %d requests received", u, observed.Load(), f.n)
+	}
+}
+
+// Every attempt shows that whoever asks gets on, also those that fail; for nobody else.
+func TestAttemptsMove(t *testing.T) {
+	t.Parallel()
+	f := &fake{users: people(200, 3), intercept: faults(20)}
+	c := serve(t, f, func(cfg *clerkclient.Config) { cfg.PageSize = 10 })
+	if _, err := c.Count(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := c.Usage()
+	var moved atomic.Int64
+	ctx := reconcile.Watched(t.Context(), func() { moved.Add(1) })
+	err := c.List(ctx, func(context.Context, []reconcile.User) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := c.Usage().Sub(before); used.Retries == 0 || moved.Load() != 2*used.Requests {
+		t.Errorf("it moved %d times: %+v", moved.Load(), used)
 	}
 }
 

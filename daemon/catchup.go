@@ -13,9 +13,10 @@ import (
 type verdict int
 
 const (
-	settled verdict = iota // nothing: it was made, or a human must look, or none is due
-	retry                  // something was out of reach: try again, ever more slowly
-	standby                // another process makes it, or Rollcall is paused: see whether it is done
+	settled   verdict = iota // nothing: it was made, or a human must look, or none is due
+	retry                    // something was out of reach: try again, ever more slowly
+	standby                  // Rollcall is paused: see whether it still is
+	elsewhere                // another process makes it: see whether it is done
 )
 
 // news is the verdict of a full run that the catch-up did not make.
@@ -41,7 +42,7 @@ func (d *Daemon) catchUp(ctx context.Context) {
 			// A run that fails late is expensive for Clerk too: never spend more than half of the time on it.
 			again = time.After(max(pause, time.Since(began)))
 			pause = min(2*pause, d.cfg.RetryMax)
-		case standby:
+		case standby, elsewhere:
 			pause = d.cfg.RetryMin
 			again = time.After(d.cfg.Standby)
 		}

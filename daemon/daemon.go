@@ -34,6 +34,11 @@ type Config struct {
 	LastSuccess func(ctx context.Context, mode reconcile.Mode) (time.Time, error)
 	// Ready returns why no run can begin at the moment, nil if one can. Nil: always.
 	Ready func(ctx context.Context) error
+	// Moved returns when the run under way last showed that it gets on. Nil: only its
+	// beginning shows anything.
+	Moved func() time.Time
+	// Silence is how long a run may show nothing before it counts as stuck; zero is 30 min.
+	Silence time.Duration
 	// RetryMin and RetryMax bound the waits between attempts to make the run that
 	// is due, which double; zero is 1 s and 1 min.
 	RetryMin, RetryMax time.Duration
@@ -117,10 +122,14 @@ func fillDefaults(cfg *Config) {
 	if cfg.LastSuccess == nil {
 		cfg.LastSuccess = func(context.Context, reconcile.Mode) (time.Time, error) { return time.Time{}, nil }
 	}
+	if cfg.Moved == nil {
+		cfg.Moved = func() time.Time { return time.Time{} }
+	}
 	for _, field := range []struct {
 		at       *time.Duration
 		fallback time.Duration
-	}{{&cfg.RetryMin, time.Second}, {&cfg.RetryMax, time.Minute}, {&cfg.Standby, time.Minute}, {&cfg.StopWithin, 20 * time.Second}} {
+	}{{&cfg.RetryMin, time.Second}, {&cfg.RetryMax, time.Minute}, {&cfg.Standby, time.Minute}, {&cfg.StopWithin, 20 * time.Second},
+		{&cfg.Silence, 30 * time.Minute}} {
 		if *field.at <= 0 {
 			*field.at = field.fallback
 		}
@@ -157,11 +166,23 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 }
 
-// Alive returns an error when the scheduler has not moved for five minutes: the
-// process is stuck, and should be started anew.
+// Alive returns an error when the scheduler has not moved for five minutes, or the run
+// under way for Config.Silence: the process is stuck, and should be started anew. A run
+// may take as long as it likes while it moves.
 func (d *Daemon) Alive() error {
 	if quiet := time.Since(*d.beat.Load()); quiet > stuckAfter {
 		return fmt.Errorf("the scheduler has not moved for %s", quiet.Round(time.Second))
+	}
+	running, since := d.seen.underWay()
+	if running == "" {
+		return nil
+	}
+	last := since
+	if moved := d.cfg.Moved(); moved.After(since) {
+		last = moved
+	}
+	if quiet := time.Since(last); quiet > d.cfg.Silence {
+		return fmt.Errorf("the %s run under way has not moved for %s", running, quiet.Round(time.Second))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,44 @@ func TestAlive(t *testing.T) {
 		if err := b.daemon.Alive(); err == nil {
 			t.Error("a dead scheduler counts as alive")
 		}
+	})
+}
+
+// A run may take for ever as long as it moves.
+func TestAliveInALongRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var moved atomic.Pointer[time.Time]
+		move := func() { now := time.Now(); moved.Store(&now) }
+		move()
+		b := start(t, daemon.Config{Full: "0 3 * * *", Moved: func() time.Time { return *moved.Load() }},
+			func(context.Context, int, reconcile.Mode) (*reconcile.RunReport, error) {
+				for range 200 { // more than a day in which it waits for Clerk
+					time.Sleep(10 * time.Minute)
+					move()
+				}
+				time.Sleep(time.Hour) // it hangs
+				return ended(reconcile.Full, reconcile.InSync), nil
+			})
+		for range 200 {
+			b.pass(10 * time.Minute)
+			if err := b.daemon.Alive(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.pass(31 * time.Minute)
+		if err := b.daemon.Alive(); err == nil || !strings.Contains(err.Error(), "full run") {
+			t.Errorf("a run that hangs: %v", err)
+		}
+		b.pass(time.Hour)
+		if err := b.daemon.Alive(); err != nil {
+			t.Errorf("after the run: %v", err)
+		}
+		b.pass(11 * time.Hour) // whose last run is long ago
+		if err := b.daemon.Alive(); err != nil {
+			t.Errorf("without a run: %v", err)
+		}
+		b.stop()
 	})
 }
 

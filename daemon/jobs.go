@@ -16,7 +16,7 @@ import (
 func (d *Daemon) scheduled(ctx context.Context, mode reconcile.Mode) {
 	due := time.Now()
 	log := d.cfg.Logger.With(zap.String("mode", string(mode)))
-	if d.seen.underWay() == reconcile.Full {
+	if mode, _ := d.seen.underWay(); mode == reconcile.Full {
 		log.Info("a full run is under way: this one is left out")
 		return
 	}
@@ -84,25 +84,43 @@ func (d *Daemon) Trigger(r Request) bool {
 }
 
 // onDemand makes the runs that Trigger asks for. A request leaves its queue when
-// its run begins: what is asked for after that may have come too late for it.
+// its run begins: what is asked for after that may have come too late for it. One that
+// finds the lease with another process waits until it can be made: that process began
+// before it was asked for, and may look at something else.
 func (d *Daemon) onDemand(ctx context.Context) {
+	defer d.dropQueued()
 	for {
+		var due <-chan time.Time
+		if wait, ok := d.queue.next(); ok {
+			due = time.After(wait)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.queue.wake:
+		case <-due:
 		}
-		for len(d.queue.list()) > 0 {
+		for wait, ok := d.queue.next(); ok && wait <= 0; wait, ok = d.queue.next() {
 			if !d.turn.take(ctx) {
 				return
 			}
 			request, began := d.queue.pop(), time.Now()
 			v := d.run(ctx, request)
 			d.turn.give()
+			if v == elsewhere {
+				d.queue.addFrom(request, time.Now().Add(d.cfg.Standby)) // unless somebody has asked anew, which will do
+			}
 			// A scheduled run may have been left out for this one, which then has to be made up for if it failed.
 			if request.Mode == reconcile.Full && !request.DryRun {
 				d.tell(ctx, news{v, began})
 			}
 		}
+	}
+}
+
+// dropQueued says which requests end with the daemon.
+func (d *Daemon) dropQueued() {
+	for _, r := range d.queue.list() {
+		d.cfg.Logger.Warn("a run that was asked for is not made: the daemon stops", zap.Stringer("mode", r), zap.String("triggered_by", r.By))
 	}
 }

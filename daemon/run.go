@@ -39,7 +39,7 @@ func (d *Daemon) run(ctx context.Context, r Request) verdict {
 	if report.FollowUp {
 		d.Trigger(Request{Mode: reconcile.Full, By: r.By})
 	}
-	return judge(report.Outcome, err)
+	return judge(report, err)
 }
 
 // safely turns a panic of the run into an error.
@@ -54,9 +54,12 @@ func (d *Daemon) safely(ctx context.Context, r Request) (report *reconcile.RunRe
 }
 
 // judge says what the end of a full run means for the one that is due.
-func judge(outcome reconcile.Outcome, err error) verdict {
-	switch outcome {
+func judge(r *reconcile.RunReport, err error) verdict {
+	switch r.Outcome {
 	case reconcile.Skipped:
+		if r.Held {
+			return elsewhere
+		}
 		return standby
 	case reconcile.Failed:
 		// Neither goes away by itself, and asking Clerk for everybody again would not help.

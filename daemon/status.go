@@ -96,11 +96,11 @@ func (s *seen) success(mode reconcile.Mode) time.Time {
 	return s.successes[mode]
 }
 
-// underWay is the mode of the run under way, "" for none.
-func (s *seen) underWay() reconcile.Mode {
+// underWay is the mode of the run under way, "" for none, and when it began.
+func (s *seen) underWay() (reconcile.Mode, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.running.Mode
+	return s.running.Mode, s.since
 }
 
 func (s *seen) ready(err error) {

@@ -142,3 +142,67 @@ func TestStatusNotReady(t *testing.T) {
 		b.stop()
 	})
 }
+
+// What is asked for while another process holds the lease is made once that one is done,
+// once, and does not keep other requests waiting.
+func TestTriggerWhileAnotherProcessHoldsTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var made []daemon.Request
+		d, err := daemon.New(daemon.Config{Standby: 30 * time.Second, Run: func(_ context.Context, r daemon.Request) (*reconcile.RunReport, error) {
+			if !r.DryRun && time.Since(epoch) < 10*time.Minute {
+				return &reconcile.RunReport{Mode: r.Mode, Outcome: reconcile.Skipped, Held: true}, nil
+			}
+			made = append(made, r)
+			return ended(r.Mode, reconcile.InSync), nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx) }()
+		full, dry := daemon.Request{Mode: reconcile.Full, By: "ann"}, daemon.Request{Mode: reconcile.Full, DryRun: true}
+		d.Trigger(full)
+		time.Sleep(5 * time.Minute)
+		if d.Trigger(daemon.Request{Mode: reconcile.Full, By: "bob"}) || !d.Trigger(dry) {
+			t.Error("requests were not queued once")
+		}
+		synctest.Wait()
+		if q := d.Status().Queued; !slices.Equal(q, []daemon.Request{full}) || !slices.Equal(made, []daemon.Request{dry}) {
+			t.Errorf("queued %v, made %v", q, made)
+		}
+		time.Sleep(time.Hour)
+		if want := []daemon.Request{dry, full}; !slices.Equal(made, want) {
+			t.Errorf("made %v, want %v", made, want)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A pause is somebody's decision: what is asked for meanwhile is skipped for good. What
+// still waits when the daemon stops is told.
+func TestTriggerThatIsDropped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		held := false
+		b := start(t, daemon.Config{}, func(_ context.Context, _ int, mode reconcile.Mode) (*reconcile.RunReport, error) {
+			r := ended(mode, reconcile.Skipped)
+			r.Held = held
+			return r, nil
+		})
+		b.daemon.Trigger(daemon.Request{Mode: reconcile.Recent})
+		b.pass(time.Hour)
+		b.want(0)
+		held = true
+		b.daemon.Trigger(daemon.Request{Mode: reconcile.Recent})
+		b.pass(time.Second)
+		b.stop()
+		if n := b.logged("a run that was asked for is not made: the daemon stops"); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
@@ -49,20 +50,29 @@ type queue struct {
 	wake chan struct{} // holds a token after something was added
 
 	mu      sync.Mutex
-	waiting []Request
+	waiting []waiting
+}
+
+// waiting is a request that waits for its run, which does not begin before a time.
+type waiting struct {
+	Request
+	from time.Time // zero: at once
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
 // add reports whether no such request was waiting yet.
-func (q *queue) add(r Request) bool {
+func (q *queue) add(r Request) bool { return q.addFrom(r, time.Time{}) }
+
+// addFrom is add for a request that is not to be made before a time.
+func (q *queue) addFrom(r Request, from time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if slices.ContainsFunc(q.waiting, func(w Request) bool { return w.Mode == r.Mode && w.DryRun == r.DryRun }) {
+	if slices.ContainsFunc(q.waiting, func(w waiting) bool { return w.Mode == r.Mode && w.DryRun == r.DryRun }) {
 		return false
 	}
-	q.waiting = append(q.waiting, r)
-	slices.SortStableFunc(q.waiting, func(a, b Request) int { return weight(a) - weight(b) })
+	q.waiting = append(q.waiting, waiting{r, from})
+	slices.SortStableFunc(q.waiting, func(a, b waiting) int { return weight(a.Request) - weight(b.Request) })
 	select {
 	case q.wake <- struct{}{}:
 	default: // whoever is woken looks at all of them
@@ -79,23 +89,41 @@ func weight(r Request) int {
 	return w
 }
 
-// pop takes the first request out; the zero one if there is none.
+// pop takes the first request out whose time has come; the zero one if there is none.
 func (q *queue) pop() Request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
+	now := time.Now()
+	i := slices.IndexFunc(q.waiting, func(w waiting) bool { return !w.from.After(now) })
+	if i < 0 {
 		return Request{}
 	}
-	first := q.waiting[0]
-	q.waiting = q.waiting[1:]
+	first := q.waiting[i].Request
+	q.waiting = slices.Delete(q.waiting, i, i+1)
 	return first
+}
+
+// next is how long it is until a request's time comes, not positive if it has come, and
+// false if nothing waits.
+func (q *queue) next() (time.Duration, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return 0, false
+	}
+	first := slices.MinFunc(q.waiting, func(a, b waiting) int { return a.from.Compare(b.from) })
+	return time.Until(first.from), true
 }
 
 // list returns what waits, in the order in which it will be made.
 func (q *queue) list() []Request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.Clone(q.waiting)
+	out := make([]Request, len(q.waiting))
+	for i, w := range q.waiting {
+		out[i] = w.Request
+	}
+	return out
 }
 
 // modes are all modes, the weightier first.

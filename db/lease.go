@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -12,8 +13,8 @@ import (
 	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
-// interrupted is the reason of a run whose process never said how it ended.
-const interrupted = "interrupted: the process ended, or lost its lease, before the run did"
+// reasonInterrupted is the reason of a run whose process never said how it ended.
+const reasonInterrupted = "interrupted: the process ended, or lost its lease, before the run did"
 
 // errTaken ends an attempt at the lease that came too late.
 var errTaken = errors.New("another process was faster")
@@ -25,10 +26,10 @@ var errTaken = errors.New("another process was faster")
 func (s *State) Acquire(ctx context.Context, holder string, ttl time.Duration) (reconcile.Permit, error) {
 	for range 3 {
 		token := rand.Text()
-		err := s.take(ctx, token, holder, ttl)
+		interrupted, err := s.take(ctx, token, holder, ttl)
 		if err == nil {
 			s.ttl.Store(int64(ttl))
-			return reconcile.Permit{Token: token}, nil
+			return reconcile.Permit{Token: token, Interrupted: interrupted}, nil
 		}
 		if !errors.Is(err, errTaken) && !isLockTimeout(err) {
 			return reconcile.Permit{}, fmt.Errorf("acquire the lease: %w", err)
@@ -41,10 +42,11 @@ func (s *State) Acquire(ctx context.Context, holder string, ttl time.Duration) (
 	return reconcile.Permit{}, fmt.Errorf("acquire the lease: %w", errTaken)
 }
 
-// take makes one attempt at the lease; errTaken says that it is not to be had.
-func (s *State) take(ctx context.Context, token, holder string, ttl time.Duration) error {
+// take makes one attempt at the lease; errTaken says that it is not to be had. It
+// returns the runs that whoever had it before left unfinished.
+func (s *State) take(ctx context.Context, token, holder string, ttl time.Duration) (interrupted []reconcile.RunReport, err error) {
 	n := s.names
-	return s.transaction(ctx, func(tx *gorm.DB) error {
+	err = s.transaction(ctx, func(tx *gorm.DB) error {
 		// Looking first spares a replica that stands by the writing. It is the UPDATE that decides.
 		var held bool
 		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM "+n.control+" WHERE table_name = ?"+
@@ -68,10 +70,19 @@ func (s *State) take(ctx context.Context, token, holder string, ttl time.Duratio
 		if taken.RowsAffected == 0 {
 			return errTaken
 		}
-		return tx.Exec("UPDATE "+n.runs+" SET outcome = ?, reason = ?, finished_at = "+n.clock+
-			" WHERE table_name = ? AND outcome = ? AND NOT dry_run",
-			string(reconcile.Failed), interrupted, s.table, string(Running)).Error
+		var rows []runRow
+		err = tx.Raw("UPDATE "+n.runs+" SET outcome = ?, reason = ?, finished_at = "+n.clock+
+			" WHERE table_name = ? AND outcome = ? AND NOT dry_run RETURNING id, mode, outcome, reason, started_at, finished_at",
+			string(reconcile.Failed), reasonInterrupted, s.table, string(Running)).Scan(&rows).Error
+		interrupted = make([]reconcile.RunReport, len(rows))
+		for i, r := range rows {
+			interrupted[i] = reconcile.RunReport{RunID: r.ID, Mode: reconcile.Mode(r.Mode), Outcome: reconcile.Outcome(r.Outcome),
+				Reason: r.Reason, StartedAt: time.Time(r.StartedAt), FinishedAt: time.Time(r.FinishedAt)}
+		}
+		return err
 	})
+	slices.SortFunc(interrupted, func(a, b reconcile.RunReport) int { return a.StartedAt.Compare(b.StartedAt) })
+	return interrupted, err
 }
 
 // whyNot is the error of a lease that could not be had: the pause, or its

@@ -197,8 +197,14 @@ func TestOverview(t *testing.T) {
 		if o := look(); o.Running != nil {
 			t.Errorf("under way without a lease: %+v", o.Running)
 		}
-		if _, err := state.Acquire(ctx, "me", time.Minute); err != nil { // which marks what was abandoned as failed
+		// Whoever takes it marks what was abandoned as failed, and knows of it.
+		permit, err := state.Acquire(ctx, "me", time.Minute)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if got := permit.Interrupted; len(got) != 1 || got[0].RunID != "abandoned" || got[0].Mode != reconcile.Full || got[0].Outcome != reconcile.Failed ||
+			got[0].Reason == "" || !got[0].StartedAt.Equal(hour(30)) || time.Since(got[0].FinishedAt) > time.Hour {
+			t.Errorf("interrupted: %+v", got)
 		}
 		current := report("current", reconcile.Full)
 		current.StartedAt = hour(31)

@@ -53,6 +53,9 @@ type Options struct {
 	OnFinding func(Finding) error
 	// OnProgress is called after every page, possibly from several goroutines. May be nil.
 	OnProgress func(Progress)
+	// OnInterrupted is told of the runs whose process died before they ended, once this
+	// one has taken the lease and marked them as failed; not called for none. May be nil.
+	OnInterrupted func([]RunReport)
 }
 
 // Progress is how far a run has come.
@@ -105,6 +108,18 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 	}
 }
 
+// NotBegun is the report of a run that could not even begin because of err: what it needs
+// was not to be had. It is told like that of any other run.
+func NotBegun(o Options, began time.Time, err error) *RunReport {
+	if o.Mode == "" {
+		o.Mode = Full
+	}
+	r := new(Engine).newRun(o, newRunID(began))
+	r.report.StartedAt, r.report.FinishedAt = began.UTC(), time.Now().UTC()
+	r.conclude(err)
+	return r.report
+}
+
 func (e *Engine) newRun(o Options, id string) *run {
 	r := &run{Engine: e, Policy: e.Policy, o: o, report: newReport(id, o.Mode, o.DryRun, e.now()), log: e.Log,
 		permit: Permit{RunID: id, Announce: e.announce(o)}, snapshot: make(chan struct{}), proven: make(chan struct{})}
@@ -122,9 +137,10 @@ func (e *Engine) newRun(o Options, id string) *run {
 // conclude sets the outcome.
 func (r *run) conclude(err error) {
 	var held *HeldError
+	r.report.Held = errors.As(err, &held)
 	found, fixed := r.report.Found()
 	switch {
-	case errors.As(err, &held), errors.Is(err, ErrPaused):
+	case r.report.Held, errors.Is(err, ErrPaused):
 		r.report.Outcome = Skipped
 	case errors.Is(err, ErrAborted):
 		r.report.Outcome = Aborted

@@ -46,7 +46,10 @@ type RunReport struct {
 	Warnings    []string `json:"warnings,omitempty"`
 	// FollowUp asks for a full run at once: this one inserted more users than it
 	// could look up again, and the next sees whoever was deleted meanwhile.
-	FollowUp   bool           `json:"follow_up,omitempty"`
+	FollowUp bool `json:"follow_up,omitempty"`
+	// Held says that the run was skipped because another process holds the lease, and not
+	// because of a pause: the caller may want to try again. It is not kept.
+	Held       bool           `json:"-"`
 	StartedAt  time.Time      `json:"started_at"`
 	FinishedAt time.Time      `json:"finished_at"`
 	Clerk      ClerkReport    `json:"clerk"`

@@ -12,6 +12,7 @@ func (r *run) try(ctx context.Context, f func() error) error {
 	deadline := time.Now().Add(r.patience())
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := f()
+		Moved(ctx)
 		if !errors.Is(err, ErrUnavailable) || ctx.Err() != nil || time.Now().Add(pause).After(deadline) {
 			return err
 		}

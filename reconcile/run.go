@@ -216,15 +216,16 @@ func (r *run) begin(ctx context.Context) (context.Context, error) {
 		return ctx, nil
 	}
 	if !r.o.DryRun {
-		err := r.try(ctx, func() error {
-			permit, err := r.State.Acquire(ctx, r.Holder, r.lease())
-			r.permit.Token = permit.Token
-			return err
-		})
+		var permit Permit
+		err := r.try(ctx, func() (err error) { permit, err = r.State.Acquire(ctx, r.Holder, r.lease()); return err })
+		r.permit.Token = permit.Token
 		if err != nil {
 			return ctx, fmt.Errorf("take the lease: %w", err)
 		}
 		ctx = r.keepLease(ctx)
+		if r.o.OnInterrupted != nil && len(permit.Interrupted) > 0 {
+			r.o.OnInterrupted(permit.Interrupted)
+		}
 		r.watchArrivals(ctx)
 	}
 	r.report.Database.Table = r.Table.Name()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -460,6 +462,61 @@ func TestOnlyTheHolderOfTheLeaseWrites(t *testing.T) {
 			t.Errorf("insert without the lease: %v", err)
 		}
 		w.run(reconcile.Repaired, reconcile.Options{})
+	})
+}
+
+// What a run does in the database shows that it gets on, also what fails.
+func TestRunMoves(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(w *world) {
+		w.clerk.addMany(5)
+		var moved atomic.Int64
+		watched := reconcile.Watched(w.Context(), func() { moved.Add(1) })
+		if _, err := w.engine.Run(watched, reconcile.Options{}); err != nil || moved.Load() < 5 {
+			w.Errorf("it moved %d times: %v", moved.Load(), err)
+		}
+		w.exec("DROP TABLE users")
+		before := moved.Load()
+		if _, err := w.engine.Run(watched, reconcile.Options{}); err == nil || moved.Load() == before {
+			w.Errorf("without its table: %v", err)
+		}
+	})
+}
+
+// What a dry run saw before others cured it is no finding that is left.
+func TestDryRunBesideOthers(t *testing.T) {
+	t.Parallel()
+	// during makes a dry run, and calls meanwhile once the run has seen what it will find.
+	during := func(w *world, meanwhile func()) {
+		var once sync.Once
+		r := w.run(reconcile.Drift, reconcile.Options{DryRun: true, OnFinding: func(reconcile.Finding) error { once.Do(meanwhile); return nil }})
+		if r.Missing.Found != 5 {
+			w.Errorf("it found %d", r.Missing.Found)
+		}
+	}
+	left := func(w *world, want int64) {
+		w.Helper()
+		counts, _, err := w.state.CountFindings(w.Context())
+		if err != nil || counts[reconcile.Missing] != want {
+			w.Errorf("left %v, want %d missing: %v", counts, want, err)
+		}
+	}
+	onBoth(t, func(w *world) {
+		w.clerk.addMany(5)
+		during(w, func() { w.heal(reconcile.HealOptions{}, "user_0002") })
+		left(w, 4) // user_0002 has been written
+		w.exec("DELETE FROM users")
+		during(w, func() { w.run(reconcile.Repaired, reconcile.Options{}) })
+		left(w, 0)
+		w.exec("DELETE FROM users")
+		during(w, func() {
+			w.fill() // not by Rollcall, whose full run sees that they are there
+			w.run(reconcile.InSync, reconcile.Options{})
+		})
+		left(w, 0)
+		w.exec("DELETE FROM users")
+		during(w, func() {}) // and of one that began afterwards all is kept
+		left(w, 5)
 	})
 }
 

@@ -14,7 +14,8 @@ type State interface {
 
 	// Acquire takes the lease for ttl, by the database's clock. The error is a
 	// *HeldError while another process holds it, and wraps ErrPaused while paused.
-	// Runs that an earlier holder left unfinished are marked as failed.
+	// Runs that an earlier holder left unfinished are marked as failed, and are the
+	// permit's Interrupted: nobody else will ever tell of them.
 	Acquire(ctx context.Context, holder string, ttl time.Duration) (Permit, error)
 	// Renew extends the lease; the error wraps ErrFenced when it is no longer ours
 	// and ErrPaused while paused.

@@ -145,6 +145,9 @@ type Permit struct {
 	// Undo marks the writes of an undo: they need Rollcall to be paused, where
 	// every other write is held back, and wait for writes under way.
 	Undo bool
+	// Interrupted are the runs whose process never said how they ended, which Acquire has
+	// just marked as failed: ids, reasons and times alone. Nothing but its caller looks at them.
+	Interrupted []RunReport
 }
 
 // ErrUnavailable is wrapped by an error that may pass by itself: the database

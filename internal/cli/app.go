@@ -176,6 +176,13 @@ func (a *app) run(ctx context.Context, o reconcile.Options) (*reconcile.RunRepor
 	if a.p.Terminal {
 		o.OnProgress = bar.update
 	}
+	// A process that is killed in every run never comes to tell at its end.
+	o.OnInterrupted = func(runs []reconcile.RunReport) {
+		if a.alerts != nil {
+			a.alerts.RunsEnded(runs)
+			a.tell(ctx)
+		}
+	}
 	r, err := a.engine().Run(ctx, o)
 	bar.done()
 	if ctx.Err() == nil { // a run that was told to stop is no news

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -55,6 +56,7 @@ func (p *Program) serve(ctx context.Context, tell serving) (err error) {
 	schedule := a.cfg.Schedule
 	timing := daemon.Config{Full: schedule.Full, Location: schedule.Location, Jitter: schedule.Jitter,
 		Run: s.run, LastSuccess: s.lastSuccess, Ready: s.ready, Logger: a.log,
+		Moved: s.watch.moved, Silence: silence(a.cfg.Database.StatementTimeout),
 		Standby: schedule.Lease} // which is how soon a dead process is to be replaced
 	if timing.Recent = schedule.Recent; timing.Recent != "" && a.cfg.Database.StateURL == config.StateNone {
 		a.log.Warn("without state there are no recent runs: schedule.recent is left out")
@@ -116,6 +118,17 @@ func (p *Program) serve(ctx context.Context, tell serving) (err error) {
 		return cause
 	}
 	return err
+}
+
+// silence is how long a run may show nothing: longer than a few statements together, which
+// show nothing while the database works on them. Asking Clerk is never as long: one attempt
+// ends within 30 s, and a wait for its rate limit within five minutes. Statements without a
+// limit get a day.
+func silence(statement time.Duration) time.Duration {
+	if statement == 0 {
+		return 24 * time.Hour
+	}
+	return max(30*time.Minute, 10*statement)
 }
 
 // listener is an address, and what is served there.

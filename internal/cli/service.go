@@ -1,13 +1,19 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-sync/rollcall/alert"
+	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/daemon"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/hooks"
@@ -89,19 +95,23 @@ func (s *service) open(ctx context.Context) error {
 	return nil
 }
 
-// run makes a run, and tells the metrics and whoever watches.
+// run makes a run, and tells the metrics and whoever watches; also of one that cannot begin.
 func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.RunReport, error) {
 	s.watch.begin(request)
 	defer s.watch.end()
-	if err := s.ready(ctx); err != nil {
-		return nil, err
+	ctx = reconcile.Watched(ctx, s.watch.move)
+	o := reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By,
+		OnProgress: s.watch.update, OnFinding: s.found, OnInterrupted: s.alerts.RunsEnded}
+	began := time.Now()
+	err := s.ready(ctx)
+	if err == nil {
+		err = s.refresh(ctx)
 	}
-	if err := s.refresh(ctx); err != nil {
-		return nil, err
+	if err != nil {
+		return s.notBegun(ctx, o, began, err)
 	}
 	a := s.now()
-	r, err := a.engine().Run(ctx, reconcile.Options{Mode: request.Mode, DryRun: request.DryRun, By: request.By,
-		OnProgress: s.watch.update, OnFinding: s.found})
+	r, err := a.engine().Run(ctx, o)
 	s.metrics.RunEnded(r)
 	if ctx.Err() == nil { // a run that was told to stop is no news
 		s.alerts.RunEnded(r)
@@ -110,6 +120,43 @@ func (s *service) run(ctx context.Context, request daemon.Request) (*reconcile.R
 		s.onRun(r)
 	}
 	a.forget(ctx, r)
+	return r, err
+}
+
+// notBegun is the end of a run that could not begin because of err. The history has it
+// too where the state can be reached. Where it cannot, the topic out_of_reach tells so
+// meanwhile, and a message about the run would come when all is well again.
+func (s *service) notBegun(ctx context.Context, o reconcile.Options, began time.Time, err error) (*reconcile.RunReport, error) {
+	a := s.now()
+	if ctx.Err() != nil { // told to stop, which is no news
+		return reconcile.NotBegun(o, began, err), err
+	}
+	storing, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if a.state != nil && !o.DryRun { // whoever alters the table may have paused Rollcall for it
+		if pause, failed := a.state.PauseState(storing); failed == nil && pause.Paused() {
+			err = fmt.Errorf("%w: %s", reconcile.ErrPaused, cmp.Or(pause.Reason, "no reason given"))
+		}
+	}
+	r := reconcile.NotBegun(o, began, err)
+	r.Database.Table = a.cfg.Database.Table.String()
+	s.metrics.RunEnded(r)
+	if s.onRun != nil {
+		s.onRun(r)
+	}
+	if r.Outcome == reconcile.Skipped {
+		return r, nil
+	}
+	kept := a.cfg.Database.StateURL == config.StateNone
+	if a.state != nil {
+		failed := a.state.FinishRun(storing, r)
+		if kept = failed == nil; !kept {
+			a.log.Warn("a run that could not begin is in no history", zap.String("run_id", r.RunID), zap.Error(failed))
+		}
+	}
+	if kept {
+		s.alerts.RunEnded(r)
+	}
 	return r, err
 }
 
@@ -189,6 +236,22 @@ func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOption
 type watch struct {
 	mu  sync.Mutex
 	now *server.Running // replaced, never changed
+
+	last atomic.Pointer[time.Time] // when a run last moved; nil: never
+}
+
+// move is for reconcile.Watched.
+func (w *watch) move() {
+	now := time.Now()
+	w.last.Store(&now)
+}
+
+// moved is when a run last moved, the zero time for never.
+func (w *watch) moved() time.Time {
+	if last := w.last.Load(); last != nil {
+		return *last
+	}
+	return time.Time{}
 }
 
 func (w *watch) begin(r daemon.Request) {
