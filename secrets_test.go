@@ -5,9 +5,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/internal/pgtest"
 )
 
 // Whatever is secret is nowhere to be seen: on no page and in no answer, good or bad, not
@@ -95,4 +99,52 @@ func page(t *testing.T, url, token string) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprint(response.Status, response.Header, string(body))
+}
+
+// What the database refuses is told without what it refused: in the findings, the log,
+// the reason of the run that gave up, and what Slack is told of it, whether it is the
+// server that quotes the value or a trigger.
+func TestRefusedValuesAreNowhere(t *testing.T) {
+	t.Parallel()
+	s, m := newSite(t, 0), newMailbox(t)
+	pgtest.Exec(t, s.url, `DROP TABLE users; CREATE TABLE users (clerk_id text PRIMARY KEY, email text, phone integer);
+		CREATE FUNCTION blocked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NEW.email LIKE '%blocked.test' THEN RAISE EXCEPTION 'address % is not allowed', NEW.email; END IF; RETURN NEW; END $$;
+		CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION blocked()`)
+	s.sim.Create(clerksim.NewUser{EmailAddress: []string{"bob@blocked.test"}})
+	for i := range 24 {
+		s.sim.Create(clerksim.NewUser{EmailAddress: []string{fmt.Sprintf("alice%d@private.test", i)}, PhoneNumber: []string{fmt.Sprintf("+4915112345%03d", i)}})
+	}
+	config := m.config() + `, clerk: {rate_limit: off, retries: 0}, policy: {grace: 0s}, log: {level: debug}, schedule: {full: "@every 20h", recent: ""},
+		server: {admin: "127.0.0.1:0"}, database: {columns: {clerk_id: id, email: primary_email_address, phone: primary_phone_number}}}`
+	env := append(s.with("ROLLCALL_CONFIG_YAML={"+config), "ROLLCALL_ADMIN_TOKEN="+adminToken, "ROLLCALL_VIEWER_TOKEN="+viewerToken)
+	shown := map[string]string{}
+	for i := range 3 {
+		_, shown[fmt.Sprintf("rollcall --once, for the time %d", i)] = runs(t, env, "--once", "--findings", "-", "--report", filepath.Join(t.TempDir(), "report"))
+	}
+	m.await(1)
+	m.mu.Lock()
+	shown["Slack"], shown["the program"] = fmt.Sprint(m.slack), fmt.Sprint(m.payloads)
+	m.mu.Unlock()
+	d := startDaemon(t, env...)
+	base := "http://" + fmt.Sprint(d.await(1, "listening", "for", "admin")["addr"])
+	d.await(1, "run", "outcome", "failed")
+	for _, path := range []string{"/api/findings?limit=100", "/api/runs", "/api/status"} {
+		shown[path] = page(t, base+path, viewerToken)
+	}
+	d.signal(0, syscall.SIGTERM)
+	shown["the log"] = fmt.Sprint(d.lines)
+	for where, says := range map[string]string{"/api/findings?limit=100": "in the function blocked()", "/api/runs": "SQLSTATE 22003", "Slack": "SQLSTATE 22003",
+		"the log": "SQLSTATE 22003", "rollcall --once, for the time 0": "SQLSTATE P0001"} {
+		if !strings.Contains(shown[where], says) {
+			t.Errorf("%s does not say %s: %s", where, says, shown[where])
+		}
+	}
+	for where, text := range shown {
+		for _, value := range []string{"15112345", "private.test", "blocked.test"} {
+			if strings.Contains(text, value) {
+				t.Errorf("%s: %s: %s", where, value, text)
+			}
+		}
+	}
 }

@@ -123,9 +123,9 @@ func (t *pgTable) takes(ctx context.Context, m mapped, v reconcile.Value) error 
 	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &refused) && (refused.Code == "42501" || refused.Code == "3F000"):
-		return &reconcile.RowError{Code: refused.Code, Message: "the role may not use the type: " + refused.Message}
+		return &reconcile.RowError{Code: refused.Code, Message: "the role may not use the type: " + words(refused)}
 	case errors.As(err, &refused) && strings.HasPrefix(refused.Code, "42"):
-		return &reconcile.RowError{Code: refused.Code, Message: refused.Message} // such as a type without equality
+		return &reconcile.RowError{Code: refused.Code, Message: words(refused)} // such as a type without equality
 	case err != nil:
 		return pgError(err)
 	case rewritten:

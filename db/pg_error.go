@@ -13,19 +13,24 @@ import (
 )
 
 // pgError tells an error of PostgreSQL by what the caller can do about it: a
-// refusal of a row, something that may pass, or neither. Details, which quote
-// values, are dropped.
+// refusal of a row, something that may pass, or neither. It is told without the
+// values of rows.
 func pgError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
+	var connect *pgconn.ConnectError
+	connecting := errors.As(err, &connect)
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		return pgServerError(e)
+		told := words(e)
+		if connecting { // when there is no row yet, and poolers and proxies have codes of their own
+			told = verbatim(e)
+		}
+		return pgServerError(e, told)
 	}
 	var netError net.Error
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || errors.As(err, &netError) || pgconn.SafeToRetry(err) || isClosed(err) {
+	if connecting || errors.As(err, &netError) || pgconn.SafeToRetry(err) || isClosed(err) {
 		return fmt.Errorf("%w: %w", reconcile.ErrUnavailable, err)
 	}
 	return err
@@ -37,36 +42,21 @@ func isClosed(err error) bool {
 		strings.Contains(s, "connection reset") || strings.Contains(s, "broken pipe")
 }
 
-func pgServerError(e *pgconn.PgError) error {
+func pgServerError(e *pgconn.PgError, told string) error {
 	class := e.Code[:min(2, len(e.Code))]
 	switch {
 	case class == "22", class == "23", e.Code == "P0001":
 		// Data exceptions, violated constraints, and what a trigger raises.
 		return &reconcile.RowError{Code: e.Code, Constraint: e.ConstraintName, Column: e.ColumnName,
-			Conflict: e.Code == "23505" || e.Code == "23P01", Message: withoutValues(e), Err: errors.New(e.Code)}
+			Conflict: e.Code == "23505" || e.Code == "23P01", Message: told, Err: errors.New(e.Code)}
 	case class == "08", class == "40", class == "53", class == "57", e.Code == "55P03":
 		// Connections, serialization and deadlocks, resources, shutdowns, locks not to be had.
-		return fmt.Errorf("%w: %s (SQLSTATE %s)", reconcile.ErrUnavailable, e.Message, e.Code)
+		return fmt.Errorf("%w: %s", reconcile.ErrUnavailable, told)
 	case e.Code == "42501":
-		return fmt.Errorf("%w: %s (SQLSTATE %s): `rollcall grants` prints what the role needs", errPermission, e.Message, e.Code)
+		return fmt.Errorf("%w: %s: `rollcall grants` prints what the role needs", errPermission, told)
 	default:
-		return fmt.Errorf("%s (SQLSTATE %s)", e.Message, e.Code)
+		return errors.New(told)
 	}
-}
-
-// withoutValues is the server's message without the value that messages of
-// class 22 quote at their end: invalid input value for enum tier: "gold".
-func withoutValues(e *pgconn.PgError) string {
-	message := e.Message
-	if strings.HasPrefix(e.Code, "22") {
-		if i := strings.LastIndex(message, `: "`); i >= 0 {
-			message = message[:i]
-		}
-	}
-	if e.ColumnName != "" && !strings.Contains(message, e.ColumnName) {
-		message += fmt.Sprintf(" (column %q)", e.ColumnName)
-	}
-	return fmt.Sprintf("%s (SQLSTATE %s)", message, e.Code)
 }
 
 // errPermission is wrapped when the role may not do what was asked.

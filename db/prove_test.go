@@ -94,7 +94,7 @@ func TestProveFindsWhatATypeOrATriggerRewrites(t *testing.T) {
 			[][3]string{{"warn", "prove insert", "user_new, who has no row, was not inserted"}, {"fail", "prove insert", "a trigger drops the row"}}},
 		{"a trigger that refuses", `CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not by you'; END $$;
 			CREATE TRIGGER t_no BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION no()`,
-			[][3]string{{"warn", "prove insert", "user_new, who has no row, would be rejected: not by you"}, {"fail", "prove insert", "not one of the 1 users"}, {"warn", "prove update", "not by you"}}},
+			[][3]string{{"warn", "prove insert", "user_new, who has no row, would be rejected: an exception was raised (SQLSTATE P0001), in the function no()"}, {"fail", "prove insert", "not one of the 1 users"}, {"warn", "prove update", "in the function no()"}}},
 		{"a constraint that waits for the commit", `CREATE TABLE members (clerk_id varchar(40) PRIMARY KEY); ALTER TABLE users ADD CONSTRAINT late FOREIGN KEY (clerk_id) REFERENCES members DEFERRABLE INITIALLY DEFERRED NOT VALID`,
 			[][3]string{{"fail", "prove insert", "not one of the 1 users"}, {"warn", "prove insert", "late"}}},
 		{"a trigger that reaches outside", `CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('users', NEW.clerk_id); RETURN NEW; END $$;

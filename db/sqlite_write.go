@@ -21,14 +21,26 @@ func sqliteError(err error) error {
 	}
 	switch e.Code() {
 	case sqlite3.CONSTRAINT, sqlite3.MISMATCH, sqlite3.TOOBIG:
+		code := fmt.Sprintf("SQLITE_%d", e.ExtendedCode())
+		if words := foreignWords[e.ExtendedCode()]; words != "" {
+			return &reconcile.RowError{Code: code, Message: words + " (" + code + ")", Err: errors.New(code)}
+		}
 		message := e.Error()
-		return &reconcile.RowError{Code: fmt.Sprintf("SQLITE_%d", e.ExtendedCode()),
+		return &reconcile.RowError{Code: code,
 			Conflict: isUniqueViolation(err), Constraint: failedConstraint(message), Message: message, Err: err}
 	case sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR:
 		return fmt.Errorf("%w: %w", reconcile.ErrUnavailable, err)
 	default:
 		return err
 	}
+}
+
+// foreignWords stand for messages that are not SQLite's, which names columns and
+// constraints and quotes no values: a trigger may put values of the row into its own.
+var foreignWords = map[sqlite3.ExtendedErrorCode]string{
+	sqlite3.CONSTRAINT_TRIGGER:  "a trigger of the table refuses the row, in words of its own",
+	sqlite3.CONSTRAINT_FUNCTION: "a function refuses the row, in words of its own",
+	sqlite3.CONSTRAINT_VTAB:     "a virtual table refuses the row, in words of its own",
 }
 
 // failedConstraint reads what SQLite names: "UNIQUE constraint failed: users.email".

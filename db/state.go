@@ -108,9 +108,8 @@ func stateError(d Dialect, err error) error {
 		case "42P01", "42703", "3F000":
 			return fmt.Errorf("%w (SQLSTATE %s)", ErrNotMigrated, e.Code)
 		case "25006":
-			return fmt.Errorf("the database is read-only: state_url must name one that can be written: %s (SQLSTATE %s)", e.Message, e.Code)
+			return fmt.Errorf("the database is read-only: state_url must name one that can be written: %s", words(e))
 		}
-		return pgError(e)
 	}
 	return pgError(err)
 }

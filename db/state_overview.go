@@ -28,8 +28,9 @@ type Overview struct {
 	// is stored.
 	Running *reconcile.RunReport
 	// Attempts and Successes are when the last run of each mode began, and the last
-	// successful one; absent where there is none.
-	Attempts, Successes map[reconcile.Mode]time.Time
+	// successful one; Aborts when the last one began that a guard stopped. They are absent
+	// where there is none.
+	Attempts, Successes, Aborts map[reconcile.Mode]time.Time
 	// Dead is the number of dead letters of the webhook receiver.
 	Dead int64
 }
@@ -37,7 +38,7 @@ type Overview struct {
 // Overview reads how things are.
 func (s *State) Overview(ctx context.Context) (*Overview, error) {
 	o := &Overview{Last: map[reconcile.Mode]*reconcile.RunReport{},
-		Attempts: map[reconcile.Mode]time.Time{}, Successes: map[reconcile.Mode]time.Time{}}
+		Attempts: map[reconcile.Mode]time.Time{}, Successes: map[reconcile.Mode]time.Time{}, Aborts: map[reconcile.Mode]time.Time{}}
 	var err error
 	if o.Open, _, err = s.CountFindings(ctx); err == nil {
 		err = s.readControl(ctx, o)
@@ -95,11 +96,15 @@ func (s *State) readMode(ctx context.Context, o *Overview, mode reconcile.Mode) 
 	if err != nil {
 		return err
 	}
+	stopped, err := s.latest(ctx, "mode = ? AND NOT dry_run AND outcome = ?", string(mode), string(reconcile.Aborted))
+	if err != nil {
+		return err
+	}
 	o.Last[mode] = last
 	for _, r := range []struct {
 		run  *reconcile.RunReport
 		into map[reconcile.Mode]time.Time
-	}{{last, o.Attempts}, {good, o.Successes}} {
+	}{{last, o.Attempts}, {good, o.Successes}, {stopped, o.Aborts}} {
 		if r.run != nil && r.run.StartedAt.After(r.into[mode]) {
 			r.into[mode] = r.run.StartedAt
 		}

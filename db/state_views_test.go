@@ -175,6 +175,8 @@ func TestOverview(t *testing.T) {
 		}
 		if o := look(); !o.Successes[reconcile.Full].Equal(hour(6)) {
 			t.Errorf("the last success was at %s", o.Successes[reconcile.Full])
+		} else if !o.Aborts[reconcile.Full].Equal(hour(3)) || len(o.Aborts) != 1 {
+			t.Errorf("guards stopped runs at %v", o.Aborts)
 		}
 		// A quiet recent run is an attempt and a success.
 		if err := errors.Join(state.CountQuiet(ctx, reconcile.Recent, hour(20)), state.RecordInstance(ctx, "ins_1"), state.Pause(ctx, "why", "me"),

@@ -121,41 +121,6 @@ func TestInsertTellsWhatBecameOfEachRow(t *testing.T) {
 	})
 }
 
-func TestRefusalsTellNoValues(t *testing.T) {
-	t.Parallel()
-	url := pgtest.DB(t)
-	pgtest.Exec(t, url, `CREATE TYPE tier AS ENUM ('free'); CREATE TABLE users (clerk_id text PRIMARY KEY, tier tier, email text CHECK (email <> 'secret@example.com'), n text NOT NULL)`)
-	conn := openConn(t, url)
-	m := reconcile.Mapping{Key: "clerk_id", Columns: []reconcile.Column{
-		column(t, "tier", "public_metadata.tier"), column(t, "email", "primary_email_address"), column(t, "n", "first_name"),
-	}}
-	table := openTable(t, conn, "users", m)
-	for name, u := range map[string]reconcile.User{
-		"enum":     user("user_a", text("secret"), reconcile.Value{}, text("n")),
-		"check":    user("user_a", reconcile.Value{}, text("secret@example.com"), text("n")),
-		"not null": user("user_a", reconcile.Value{}, text("secret"), reconcile.Value{}),
-		"nul byte": user("user_a", reconcile.Value{}, text("secret\x00"), text("n")),
-	} {
-		_, err := table.Insert(t.Context(), reconcile.Permit{}, []reconcile.User{u})
-		var refusal *reconcile.RowError
-		if !errors.As(err, &refusal) {
-			t.Errorf("%s: %v is no refusal of a row", name, err)
-			continue
-		}
-		if strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: the error tells a value: %v", name, err)
-		}
-	}
-	// A value that is none of the column's type is drift, not an error.
-	pgtest.Exec(t, url, `INSERT INTO users VALUES ('user_a', 'free', 'x', 'n'), ('user_b', 'free', 'x', 'n')`)
-	got, err := table.Compare(t.Context(), []reconcile.User{
-		user("user_a", text("gold"), text("x"), text("n")), user("user_b", text("free"), text("y"), text("n")),
-	})
-	if err != nil || !slices.Equal(got[0].Fields, []string{"tier"}) || !slices.Equal(got[1].Fields, []string{"email"}) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-}
-
 func TestSoftDeletedRowsAreNotWritten(t *testing.T) {
 	t.Parallel()
 	dialects(t, usersDDL, func(t *testing.T, conn *db.Conn) {

@@ -121,7 +121,7 @@ func TestDashboard(t *testing.T) {
 	}
 	// Whatever Rollcall measures can be seen.
 	for _, name := range regexp.MustCompile(`rollcall_[a-z_]+`).FindAllString(read(t, "../docs/metrics.md"), -1) {
-		if !strings.Contains(shown, name) && name != "rollcall_last_attempt_timestamp_seconds" && name != "rollcall_clerk_rate_limited_total" && name != "rollcall_alerts_sent_total" && name != "rollcall_" {
+		if !strings.Contains(shown, name) && name != "rollcall_last_attempt_timestamp_seconds" && name != "rollcall_last_aborted_timestamp_seconds" && name != "rollcall_clerk_rate_limited_total" && name != "rollcall_alerts_sent_total" && name != "rollcall_" {
 			t.Errorf("no panel shows %s", name)
 		}
 	}

@@ -305,6 +305,16 @@ func TestCronJobRuns(t *testing.T) {
 			t.Errorf("%s: got the report %s", c.name, stdout)
 		}
 	}
+	watched := func(paused, late bool) {
+		t.Helper()
+		var got [2]bool
+		if err := pgtest.Pool(t, dbURL).QueryRow(t.Context(), blocks(t, "sql", "AS late")[0]).Scan(&got[0], &got[1]); err != nil || got != [2]bool{paused, late} {
+			t.Errorf("what docs/operating.md asks the state instead of the job: paused and late are %v (%v)", got, err)
+		}
+	}
+	watched(false, false)
+	pgtest.Exec(t, dbURL, "UPDATE rollcall.runs SET started_at = started_at - interval '27 hours'; UPDATE rollcall.control SET paused_at = now(), quiet_full_at = NULL")
+	watched(true, true)
 	if len(final) != 2 {
 		t.Errorf("more than a guard and a wrong configuration end the job for good: %v", final)
 	}

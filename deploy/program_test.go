@@ -26,7 +26,7 @@ func ours(t *testing.T) map[string]*dto.MetricFamily {
 	now := time.Now()
 	m := server.NewMetrics(server.MetricsConfig{Version: "test", Gauges: func(context.Context) (server.Gauges, error) {
 		both := map[reconcile.Mode]time.Time{reconcile.Full: now, reconcile.Recent: now}
-		return server.Gauges{Attempts: both, Successes: both, Arrivals: reconcile.NewPathCounts()}, nil
+		return server.Gauges{Attempts: both, Successes: both, Aborts: both, Arrivals: reconcile.NewPathCounts()}, nil
 	}})
 	m.RunEnded(&reconcile.RunReport{Mode: reconcile.Full, Outcome: reconcile.Aborted, StartedAt: now, FinishedAt: now})
 	m.ClerkResponse(200)

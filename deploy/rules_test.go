@@ -57,6 +57,7 @@ func healthy(steps int, seconds int) map[string]string {
 		add("rollcall_paused", "", still)
 		add("rollcall_webhook_dead", "", still)
 		add("rollcall_webhook_missed_total", "", still)
+		add("rollcall_arrivals_total", `,path="webhook"`, still)
 		add("rollcall_clerk_rate_limited_total", "", still)
 		for _, mode := range []string{"full", "recent"} {
 			add("rollcall_last_attempt_timestamp_seconds", `,mode="`+mode+`"`, clock)
@@ -101,12 +102,13 @@ const (
 
 func TestAlerts(t *testing.T) {
 	t.Parallel()
+	full := func(instance string) string { return `{job="rollcall",instance="` + instance + `",mode="full"}` }
 	type at map[time.Duration][]string // which alerts fire then: these, and no other
 	h, m := time.Hour, time.Minute
 	for _, c := range []struct {
 		name  string
 		steps int               // of a minute
-		world map[string]string // what is not as in a healthy world
+		world map[string]string // what is not as in a healthy world; with a + what is added to it
 		fires at
 	}{
 		{"a healthy world is quiet", 180, nil, at{0: nil, m: nil, 3 * h: nil}},
@@ -123,8 +125,17 @@ func TestAlerts(t *testing.T) {
 		{"recent runs fail", 60, map[string]string{`rollcall_last_success_timestamp_seconds{job="rollcall",instance="a",mode="recent"}`: "0x60",
 			`rollcall_last_success_timestamp_seconds{job="rollcall",instance="b",mode="recent"}`: "0x60"}, at{24 * m: nil, 27 * m: {"RollcallNoRecentRun"}}},
 		{"nothing ever succeeded", 60, map[string]string{"rollcall_last_success": ""}, at{29 * m: nil, 30 * m: {"RollcallNeverSucceeded"}}},
-		{"a guard stops a run", 240, map[string]string{`rollcall_runs_total{job="rollcall",instance="a",mode="full",outcome="aborted"}`: "0x30 1x210"},
-			at{30 * m: nil, 32 * m: {"RollcallRunAborted"}, 4 * h: nil}},
+		{"a guard stops the very first run", 240, map[string]string{"rollcall_last_success": "", "+rollcall_last_aborted_timestamp_seconds" + full("b"): "1x240"},
+			at{0: {"RollcallRunAborted"}, 29 * m: {"RollcallRunAborted"}, 4 * h: {"RollcallNeverSucceeded", "RollcallRunAborted"}}},
+		{"a guard stops a run, and nobody looks", 300, map[string]string{"rollcall_last_success_timestamp_seconds" + full("a"): "0+60x30 1800x270",
+			"rollcall_last_success_timestamp_seconds" + full("b"): "0+60x30 1800x270", "+rollcall_last_aborted_timestamp_seconds" + full("a"): "_x31 1860x270"},
+			at{30 * m: nil, 32 * m: {"RollcallRunAborted"}, 5 * h: {"RollcallRunAborted"}}},
+		{"a run succeeds after one that a guard stopped, and one replica tells so first", 300, map[string]string{
+			"rollcall_last_success_timestamp_seconds" + full("a"): "0+60x30 1800x100 7860x170", "rollcall_last_success_timestamp_seconds" + full("b"): "0+60x30 1800x270",
+			"+rollcall_last_aborted_timestamp_seconds" + full("a"): "_x31 1860x270", "+rollcall_last_aborted_timestamp_seconds" + full("b"): "_x32 1860x269"},
+			at{30 * m: nil, 32 * m: {"RollcallRunAborted"}, 2 * h: {"RollcallRunAborted"}, 140 * m: nil, 5 * h: nil}},
+		{"a guard stopped a run long ago, and runs fail now", 120, map[string]string{"+rollcall_last_aborted_timestamp_seconds" + full("a"): "0x120",
+			"rollcall_last_success_timestamp_seconds" + full("a"): "0+60x30 1800x90", "rollcall_last_success_timestamp_seconds" + full("b"): "0+60x30 1800x90"}, at{0: nil, 2 * h: nil}},
 		{"a run failed once", 60, map[string]string{`rollcall_runs_total{job="rollcall",instance="a",mode="full",outcome="failed"}`: "0x30 1x30"}, at{h: nil}},
 		{"paused for a short time", 90, map[string]string{"rollcall_paused": "0x10 1x50 0x30"}, at{50 * m: nil, 90 * m: nil}},
 		{"paused and forgotten", 90, map[string]string{"rollcall_paused": "0x10 1x80"}, at{h: nil, 72 * m: {"RollcallPaused"}}},
@@ -136,7 +147,9 @@ func TestAlerts(t *testing.T) {
 		{"Clerk refuses now and then", 120, map[string]string{"rollcall_clerk_rate_limited_total" + onA: "0+1x3 3x117"}, at{h: nil, 2 * h: nil}},
 		{"Clerk refuses all the time", 120, map[string]string{"rollcall_clerk_rate_limited_total" + onA: "0+1x120"}, at{20 * m: nil, h: {"RollcallRateLimited"}}},
 		{"a webhook is lost", 120, map[string]string{"rollcall_webhook_missed_total" + onA: "0x10 1x110"}, at{30 * m: nil, 2 * h: nil}},
-		{"webhooks are lost", 120, map[string]string{"rollcall_webhook_missed_total" + onA: "0+0.5x120"}, at{5 * m: nil, h: {"RollcallWebhooksMissed"}}},
+		{"webhooks are lost", 120, map[string]string{"rollcall_webhook_missed_total" + onA: "0+0.5x120", "rollcall_arrivals_total" + onA: "0x5 3x115"},
+			at{5 * m: nil, h: {"RollcallWebhooksMissed"}}},
+		{"nobody uses webhooks", 120, map[string]string{"rollcall_webhook_missed_total" + onA: "0+0.5x120"}, at{5 * m: nil, h: nil, 2 * h: nil}},
 		{"a dead letter", 60, map[string]string{"rollcall_webhook_dead": "0x10 1x50"}, at{20 * m: nil, 22 * m: {"RollcallDeadLetters"}}},
 		{"one user is turned away", 60, map[string]string{`rollcall_ensure_total{job="rollcall",instance="a",result="unavailable"}`: "0x10 1x50"}, at{15 * m: nil, h: nil}},
 		{"users are turned away", 60, map[string]string{`rollcall_ensure_total{job="rollcall",instance="a",result="unavailable"}`: "0x10 0+30x50"},
@@ -146,7 +159,11 @@ func TestAlerts(t *testing.T) {
 			t.Parallel()
 			all := healthy(c.steps, 60)
 			for begins, values := range c.world {
-				change(t, all, begins, values)
+				if name, added := strings.CutPrefix(begins, "+"); added {
+					all[name] = values
+				} else {
+					change(t, all, begins, values)
+				}
 			}
 			every := time.Minute
 			if c.steps > 1000 {

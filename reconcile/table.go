@@ -122,12 +122,12 @@ type RowError struct {
 	Constraint, Column string
 	// Conflict: another row holds a unique value.
 	Conflict bool
-	// Message is the database's own, without the values that it quotes.
+	// Message says why, in words that hold no values.
 	Message string
 	Err     error
 }
 
-// Error returns the database's words.
+// Error says why the row was refused.
 func (e *RowError) Error() string { return e.Message }
 
 // Unwrap returns the driver's error.

@@ -33,10 +33,10 @@ type Metrics struct {
 
 // Gauges are what every process that shares the state tells alike.
 type Gauges struct {
-	Attempts, Successes map[reconcile.Mode]time.Time // absent: never
-	Drift               map[reconcile.Kind]int64
-	Users               int64
-	Paused              bool
+	Attempts, Successes, Aborts map[reconcile.Mode]time.Time // absent: never
+	Drift                       map[reconcile.Kind]int64
+	Users                       int64
+	Paused                      bool
 	// Dead is the number of dead letters of the webhook's inbox.
 	Dead int64
 	// Unannounced is how many inserted users wait to be announced, and GivenUp how many
@@ -169,9 +169,9 @@ func (m *Metrics) AlertSent(target, result string) { m.alerts.WithLabelValues(ta
 type shared struct {
 	read func(context.Context) (Gauges, error)
 
-	attempt, success, drift, users, paused, dead *prometheus.Desc
-	unannounced, givenUp                         *prometheus.Desc
-	arrivals, missed, consistency                *prometheus.Desc
+	attempt, success, aborted, drift, users, paused, dead *prometheus.Desc
+	unannounced, givenUp                                  *prometheus.Desc
+	arrivals, missed, consistency                         *prometheus.Desc
 
 	mu    sync.Mutex
 	last  Gauges
@@ -189,6 +189,7 @@ func newShared(read func(context.Context) (Gauges, error)) *shared {
 	return &shared{read: read,
 		attempt:     desc("last_attempt_timestamp_seconds", "When the last run of the mode began, whichever process made it.", "mode"),
 		success:     desc("last_success_timestamp_seconds", "When the last run of the mode began that looked at everything.", "mode"),
+		aborted:     desc("last_aborted_timestamp_seconds", "When the last run of the mode began that a guard stopped.", "mode"),
 		drift:       desc("drift_rows", "Findings that nobody cured, by kind.", "kind"),
 		users:       desc("clerk_users", "Users whom the last whole full run listed."),
 		paused:      desc("paused", "1 while Rollcall is paused."),
@@ -203,7 +204,7 @@ func newShared(read func(context.Context) (Gauges, error)) *shared {
 
 // Describe implements prometheus.Collector.
 func (s *shared) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.drift, s.users, s.paused, s.dead, s.unannounced, s.givenUp, s.arrivals, s.missed, s.consistency} {
+	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.aborted, s.drift, s.users, s.paused, s.dead, s.unannounced, s.givenUp, s.arrivals, s.missed, s.consistency} {
 		out <- d
 	}
 }
@@ -222,6 +223,9 @@ func (s *shared) Collect(out chan<- prometheus.Metric) {
 	}
 	for mode, at := range g.Successes {
 		gauge(s.success, float64(at.UnixMilli())/1000, string(mode))
+	}
+	for mode, at := range g.Aborts {
+		gauge(s.aborted, float64(at.UnixMilli())/1000, string(mode))
 	}
 	for _, k := range reconcile.Kinds {
 		gauge(s.drift, float64(g.Drift[k]), string(k))

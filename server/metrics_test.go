@@ -32,7 +32,7 @@ func used(gauges error) *server.Metrics {
 	at := time.Unix(1_700_000_000, 500_000_000)
 	m := server.NewMetrics(server.MetricsConfig{Version: "1.2.3", Gauges: func(context.Context) (server.Gauges, error) {
 		return server.Gauges{Attempts: map[reconcile.Mode]time.Time{reconcile.Full: at}, Successes: map[reconcile.Mode]time.Time{reconcile.Full: at},
-			Drift: map[reconcile.Kind]int64{reconcile.Stale: 3}, Users: 12345, Paused: true, Dead: 2,
+			Aborts: map[reconcile.Mode]time.Time{reconcile.Full: at}, Drift: map[reconcile.Kind]int64{reconcile.Stale: 3}, Users: 12345, Paused: true, Dead: 2,
 			Unannounced: 4, GivenUp: 1, Arrivals: arrivals()}, gauges
 	}})
 	r := &reconcile.RunReport{Mode: reconcile.Full, Outcome: reconcile.Repaired, StartedAt: at, FinishedAt: at.Add(2 * time.Second)}
@@ -66,6 +66,7 @@ func TestMetrics(t *testing.T) {
 	text := scrape(t, used(nil))
 	for _, line := range []string{
 		`rollcall_last_attempt_timestamp_seconds{mode="full"} 1.7000000005e+09`, `rollcall_last_success_timestamp_seconds{mode="full"} 1.7000000005e+09`,
+		`rollcall_last_aborted_timestamp_seconds{mode="full"} 1.7000000005e+09`,
 		`rollcall_runs_total{mode="full",outcome="repaired"} 1`, `rollcall_runs_total{mode="recent",outcome="skipped"} 1`,
 		`rollcall_run_duration_seconds_sum{mode="full"} 2`, `rollcall_drift_rows{kind="stale"} 3`, `rollcall_drift_rows{kind="missing"} 0`,
 		`rollcall_fixed_rows_total{kind="missing"} 6`, `rollcall_fixed_rows_total{kind="stale"} 0`, `rollcall_clerk_users 12345`,

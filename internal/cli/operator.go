@@ -282,7 +282,7 @@ func (o *operator) Gauges(ctx context.Context) (server.Gauges, error) {
 	if err != nil {
 		return server.Gauges{}, err
 	}
-	g := server.Gauges{Attempts: view.Attempts, Successes: view.Successes, Drift: view.Open, Paused: view.Pause.Paused(), Dead: view.Dead}
+	g := server.Gauges{Attempts: view.Attempts, Successes: view.Successes, Aborts: view.Aborts, Drift: view.Open, Paused: view.Pause.Paused(), Dead: view.Dead}
 	if g.Arrivals, err = a.state.ArrivalTotals(ctx); err != nil {
 		return server.Gauges{}, err
 	}
