@@ -1,5 +1,6 @@
 import { ensureFrom } from "../ensure.js";
 import { asEnsureError, EnsureError } from "../error.js";
+import { loopHeader } from "../headers.js";
 import { Breaker } from "./breaker.js";
 import { openMarker, type Session, sealMarker, type Verdict } from "./marker.js";
 import { check, type Settings, usableSecret } from "./options.js";
@@ -19,9 +20,6 @@ export interface Outcome {
   /** The marker to set, where there is something new to say. */
   cookie?: { value: string; lifetime: number };
 }
-
-/** Bears each request that this package sends from a server: one that comes in with it went in a circle. */
-export const loopHeader = "x-rollcall-ensure";
 
 /** How many sessions a process remembers. */
 const remembered = 10_000;

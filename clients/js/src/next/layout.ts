@@ -1,8 +1,9 @@
 import { auth } from "@clerk/nextjs/server";
-import { cookies } from "next/headers";
+import { cookies, headers } from "next/headers";
 import { cache } from "react";
 import type { EnsureError } from "../error.js";
 import { keep, type Outcome } from "./keeper.js";
+import { circleError, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
 
 /** What the layout helper knows beside the options that it shares with middleware and route. */
@@ -55,6 +56,9 @@ async function ensureOnce(options: RollcallOptions): Promise<{ userId: string; o
   const { userId, sessionId, getToken } = await auth();
   if (!userId) {
     return undefined;
+  }
+  if (isCircle(await headers())) {
+    return { userId, outcome: { status: "failed", error: circleError() } };
   }
   const settings = settle(options);
   const marker = (await cookies()).get(settings.cookie)?.value;

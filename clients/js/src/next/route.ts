@@ -3,6 +3,7 @@ import type { NextRequest } from "next/server";
 import { EnsureError } from "../error.js";
 import { isSecure, withCookie } from "./cookie.js";
 import { ensureNow, type Outcome, readVerdict } from "./keeper.js";
+import { circle, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
 
 /**
@@ -19,6 +20,9 @@ export function createEnsureRoute(options: RollcallOptions = {}): {
 } {
   return {
     async POST(request) {
+      if (isCircle(request.headers)) {
+        return circle();
+      }
       const { userId, sessionId, getToken } = await auth();
       if (!userId) {
         return tell(new EnsureError("invalid_token", "nobody is signed in", { status: 401 }));

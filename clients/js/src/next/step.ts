@@ -1,9 +1,10 @@
 import { type NextRequest, NextResponse } from "next/server";
 import type { EnsureError } from "../error.js";
 import { isSecure, withCookie, withoutCookie } from "./cookie.js";
-import { keep, loopHeader } from "./keeper.js";
+import { keep } from "./keeper.js";
+import { circle, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
-import { isSkipped, type Skip } from "./skip.js";
+import { isForRollcall, isHere, isSkipped, type Skip } from "./skip.js";
 
 /** What the middleware knows beside the options that it shares with the layout helper and the route. */
 export interface MiddlewareOptions extends RollcallOptions {
@@ -47,11 +48,14 @@ export interface StepOptions extends MiddlewareOptions {
 export async function rollcallStep(auth: Auth, request: NextRequest, options: StepOptions = {}): Promise<Response> {
   const response = options.response ?? NextResponse.next();
   const settings = settle(options);
-  if (isSkipped(request, options, settings.url)) {
+  if (isForRollcall(request, settings.url)) {
     return response;
   }
-  if (request.headers.has(loopHeader)) {
-    return circle();
+  if (isCircle(request.headers)) {
+    return circle(); // even where it came to a path that is skipped, as the ensure route: that would ask again
+  }
+  if (isSkipped(request, options)) {
+    return response;
   }
   const marker = request.cookies.get(settings.cookie)?.value;
   const secure = isSecure(request);
@@ -72,13 +76,7 @@ export async function rollcallStep(auth: Auth, request: NextRequest, options: St
 /** Whether a redirect leads to the page that is asked for, by whichever of its names. */
 function leadsHere(answer: Response, request: NextRequest): boolean {
   const location = answer.headers.get("location");
-  if (location === null || !URL.canParse(location, request.url)) {
-    return false;
-  }
-  const [there, here] = [new URL(location, request.url), new URL(request.url)];
-  const hosts = [here.host, request.headers.get("host"), request.headers.get("x-forwarded-host")];
-  const path = ({ pathname }: URL) => pathname.replace(/\/+$/, "");
-  return path(there) === path(here) && hosts.includes(there.host);
+  return location !== null && URL.canParse(location, request.url) && isHere(new URL(location, request.url), request);
 }
 
 /** The answer where nobody made a better one. */
@@ -92,10 +90,4 @@ function unavailable(error: EnsureError): Response {
       "content-type": "text/plain; charset=utf-8",
     },
   });
-}
-
-/** The answer to our own request: Rollcall's address leads to this app. */
-function circle(): Response {
-  const message = "the address of Rollcall leads back to the app that asks";
-  return Response.json({ error: { code: "loop", message } }, { status: 508 });
 }

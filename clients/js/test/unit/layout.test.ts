@@ -6,7 +6,10 @@ import { bad, fakeEndpoint, good, held } from "../fake.js";
 import { begin, request } from "./app.js";
 
 vi.mock("@clerk/nextjs/server", async () => ({ auth: (await import("./app.js")).auth }));
-vi.mock("next/headers", async () => ({ cookies: (await import("./app.js")).cookies }));
+vi.mock("next/headers", async () => {
+  const { cookies, headers } = await import("./app.js");
+  return { cookies, headers };
+});
 vi.mock("react", async () => ({ cache: (await import("./app.js")).cache }));
 
 const onError = vi.fn();
@@ -23,7 +26,7 @@ describe("the layout helper", () => {
   it("ensures the signed-in user, with the session's own token", async () => {
     const calls = fakeEndpoint(good("created"));
     expect(await ensureInLayout(options)).toEqual({ status: "created", userId: "user_ada" });
-    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token of user_ada");
+    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token-of-user_ada");
   });
 
   it("asks nobody where nobody is signed in", async () => {
@@ -79,5 +82,13 @@ describe("the layout helper", () => {
   it("throws the failure where the app would rather have it so", async () => {
     fakeEndpoint(bad(409, "conflict"));
     await expect(ensureInLayout({ ...options, failure: "closed" })).rejects.toMatchObject({ code: "conflict" });
+  });
+
+  it("asks nobody in a request of our own that came back, as Rollcall's address leads here", async () => {
+    const calls = fakeEndpoint(good());
+    request.headers.set("x-rollcall-ensure", "1");
+    expect(await ensureInLayout(options)).toMatchObject({ status: "failed", error: { code: "misconfigured" } });
+    await expect(ensureInLayout({ ...options, failure: "closed" })).rejects.toMatchObject({ code: "misconfigured" });
+    expect(calls).toHaveLength(0);
   });
 });

@@ -34,7 +34,7 @@ describe("the ensure route", () => {
     expect(response.headers.get("cache-control")).toBe("no-store");
     expect(await response.json()).toEqual({ status: "created", user_id: "user_ada" });
     expect(response.headers.getSetCookie()[0]).toMatch(/^__rollcall=1\.ensured\..*HttpOnly/i);
-    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token of user_ada");
+    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token-of-user_ada");
   });
 
   it("asks nobody where the marker says it, and asks for another user who brings it", async () => {
@@ -85,5 +85,15 @@ describe("the ensure route", () => {
     fakeEndpoint(bad(409, "conflict"), good("created"));
     const cookie = (await post()).headers.getSetCookie()[0]?.split(";")[0];
     expect((await post(cookie)).status).toBe(200);
+  });
+
+  it("goes in no circle where Rollcall's address is its own, and no process knows of another", async () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" }); // nothing is shared there
+    const own = "https://app.example.com/api/rollcall";
+    const circular = createEnsureRoute({ url: own, onError });
+    const calls = fakeEndpoint(({ headers }) => circular.POST(new NextRequest(own, { method: "POST", headers })));
+    expect((await circular.POST(new NextRequest(own, { method: "POST" }))).status).toBe(503);
+    expect(calls).toHaveLength(1);
+    expect(onError.mock.calls).toMatchObject([[{ code: "misconfigured", status: 508 }, { userId: "user_ada" }]]);
   });
 });
