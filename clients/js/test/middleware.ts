@@ -396,6 +396,33 @@ export function describeMiddleware(runtime: string): void {
     });
   });
 
+  describe(`an onError that fails on the ${runtime} runtime`, () => {
+    const sentry = new Error("Sentry is not there");
+
+    it.each<[string, () => unknown]>([
+      [
+        "at once",
+        () => {
+          throw sentry;
+        },
+      ],
+      ["later", () => Promise.reject(sentry)],
+    ])("%s spoils no request, and both errors are written to the console", async (_, onError) => {
+      const written = vi.spyOn(console, "error").mockImplementation(() => {});
+      fakeEndpoint(bad(409, "conflict"));
+      const browser = wrapped({ onError });
+      await browser.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(written.mock.calls).toEqual([
+        ["rollcall: user_ada was not ensured: conflict: ensure user: the message of conflict"],
+        ["rollcall: onError failed:", sentry],
+      ]);
+      const alone = new Browser(withRollcall(() => NextResponse.next(), { ...options, onError }));
+      expect(goesOn(await open(alone, "/"))).toBe(true);
+      expect(written).toHaveBeenCalledTimes(4);
+    });
+  });
+
   describe(`no circle on the ${runtime} runtime`, () => {
     it.each(["https://app.example.com", "https://app.example.com/api/ensure"])(
       "where Rollcall is behind the app's own host: %s",

@@ -5,6 +5,7 @@ import { Breaker } from "./breaker.js";
 import { openMarker, type Session, sealMarker, type Verdict } from "./marker.js";
 import { check, type Settings, usableSecret } from "./options.js";
 import { Recent } from "./recent.js";
+import { report } from "./report.js";
 
 /** A session whose user may need a row. */
 export interface Visit extends Session {
@@ -85,7 +86,7 @@ export async function ensureNow(visit: Visit, settings: Settings, needs: { marke
     } else {
       breaker.succeeded(); // an answer, if not the one that was hoped for
     }
-    settings.onError(error, { userId: visit.userId });
+    report(settings, error, { userId: visit.userId });
     return { status: "failed", error, ...(await mark(visit, settings, error.code, backoff)) };
   }
 }

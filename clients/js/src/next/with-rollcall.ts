@@ -2,6 +2,7 @@ import { getAuth } from "@clerk/nextjs/server";
 import { type NextFetchEvent, type NextRequest, NextResponse } from "next/server";
 import { EnsureError } from "../error.js";
 import { settle } from "./options.js";
+import { report } from "./report.js";
 import { isForRollcall, isSkipped } from "./skip.js";
 import { type Auth, type MiddlewareOptions, rollcallStep } from "./step.js";
 
@@ -71,7 +72,7 @@ function withoutClerk(request: NextRequest, response: Response, options: Middlew
       "misconfigured",
       "withRollcall wraps a middleware that is not Clerk's: see its README",
     );
-    settings.onError(error, { userId: "" });
+    report(settings, error, { userId: "" });
   }
   return response;
 }
