@@ -148,6 +148,21 @@ export function describeMiddleware(runtime: string): void {
       expect(response.headers.getSetCookie()).toHaveLength(1);
     });
 
+    it("remembers for the marker's lifetime, and not for another one from there", async () => {
+      const calls = fakeEndpoint(good());
+      const browser = wrapped({ lifetime: 60_000 });
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      browser.cookies.delete("__rollcall");
+      vi.setSystemTime(Date.now() + 50_000);
+      const response = await open(browser, "/");
+      expect(response.headers.getSetCookie()[0]).toContain("Max-Age=10;");
+      vi.setSystemTime(Date.now() + 10_000);
+      await browser.signIn("user_ada"); // the same session, whose token has been renewed
+      await open(browser, "/");
+      expect(calls).toHaveLength(2);
+    });
+
     it("does nothing for a visitor who is not signed in", async () => {
       const calls = fakeEndpoint();
       const browser = wrapped();
@@ -157,14 +172,17 @@ export function describeMiddleware(runtime: string): void {
       expect(calls).toHaveLength(0);
     });
 
-    it("forgets the marker of who has signed out", async () => {
-      fakeEndpoint(good());
+    it("forgets the markers of who has signed out", async () => {
+      fakeEndpoint(bad(409, "conflict"), good());
       const browser = wrapped();
       await browser.signIn("user_ada");
       await open(browser, "/");
+      await browser.signIn("user_bob");
+      await open(browser, "/");
+      expect([...browser.cookies.keys()]).toEqual(expect.arrayContaining(["__rollcall", "__rollcall_failed"]));
       browser.signOut();
       await open(browser, "/");
-      expect(browser.marker).toBeUndefined();
+      expect([...browser.cookies.keys()]).toEqual([]);
     });
 
     it.each([
@@ -304,6 +322,53 @@ export function describeMiddleware(runtime: string): void {
       expect(reported).toEqual([{ code, userId: "user_ada" }]);
     });
 
+    it("of one user is not asked about again, where the client keeps no cookies", async () => {
+      const calls = fakeEndpoint(bad(409, "conflict"), good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      for (let i = 0; i < 10; i++) {
+        await open(browser, "/api/things");
+        browser.cookies.clear();
+        await browser.signIn("user_ada");
+      }
+      expect(calls).toHaveLength(1);
+      expect(reported).toHaveLength(1);
+      vi.setSystemTime(Date.now() + 5000);
+      await open(browser, "/api/things");
+      expect(calls).toHaveLength(2);
+    });
+
+    it("that comes last takes nothing away, where another process has made the row", async () => {
+      const calls = fakeEndpoint(good("created"), bad(429, "rate_limited", { "retry-after": "2" }));
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      const other = wrapped({ failure: "closed" });
+      await other.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      forgetAll();
+      expect((await open(other, "/")).status).toBe(503);
+      forgetAll();
+      for (const [name, value] of other.cookies) {
+        browser.cookies.set(name, value); // both were requests of one browser
+      }
+      expect(browser.failed).toMatch(/^1\.rate_limited\./);
+      expect(goesOn(await open(browser, "/next"))).toBe(true);
+      expect(calls).toHaveLength(2);
+    });
+
+    it("of another process is not believed by the one that knows better", async () => {
+      fakeEndpoint(bad(429, "rate_limited", { "retry-after": "2" }), good("created"));
+      const other = wrapped({ failure: "closed" });
+      await other.signIn("user_ada");
+      await open(other, "/");
+      forgetAll();
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      expect(goesOn(await open(other, "/next"))).toBe(true);
+      expect(other.marker).toMatch(/^1\.ensured\./);
+    });
+
     it("waits as long as Rollcall says, but not for ever", async () => {
       const calls = fakeEndpoint(bad(503, "paused", { "retry-after": "3600" }), good());
       const browser = wrapped();
@@ -342,7 +407,7 @@ export function describeMiddleware(runtime: string): void {
       await browser.signIn("user_ada");
       const response = await open(browser, "/");
       expect(response.headers.get("location")).toBe("https://app.example.com/sorry?conflict");
-      expect(browser.marker).toMatch(/^1\.conflict\./);
+      expect(browser.failed).toMatch(/^1\.conflict\./);
     });
 
     it("does not redirect the page to itself to which the app sends those whom it stops", async () => {

@@ -2,7 +2,7 @@ import { auth } from "@clerk/nextjs/server";
 import { cookies, headers } from "next/headers";
 import { cache } from "react";
 import type { EnsureError } from "../error.js";
-import { keep, type Outcome } from "./keeper.js";
+import { keep, type Outcome, readMarkers } from "./keeper.js";
 import { circleError, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
 
@@ -61,8 +61,8 @@ async function ensureOnce(options: RollcallOptions): Promise<{ userId: string; o
     return { userId, outcome: { status: "failed", error: circleError() } };
   }
   const settings = settle(options);
-  const marker = (await cookies()).get(settings.cookie)?.value;
-  const visit = { userId, sessionId, getToken: () => getToken(), marker };
+  const markers = readMarkers(await cookies(), settings);
+  const visit = { userId, sessionId, getToken: () => getToken(), markers };
   // A component cannot set a cookie: what the outcome would have marked, this process remembers.
   return { userId, outcome: await keep(visit, settings, { marker: false }) };
 }

@@ -1,7 +1,7 @@
 import { type NextRequest, NextResponse } from "next/server";
 import type { EnsureError } from "../error.js";
 import { isSecure, withCookie, withoutCookie } from "./cookie.js";
-import { keep } from "./keeper.js";
+import { keep, markerNames, readMarkers } from "./keeper.js";
 import { circle, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
 import { isForRollcall, isHere, isSkipped, type Skip } from "./skip.js";
@@ -57,20 +57,20 @@ export async function rollcallStep(auth: Auth, request: NextRequest, options: St
   if (isSkipped(request, options)) {
     return response;
   }
-  const marker = request.cookies.get(settings.cookie)?.value;
   const secure = isSecure(request);
   const { userId, sessionId, getToken } = await auth();
   if (!userId) {
-    return marker === undefined ? response : withoutCookie(response, settings.cookie, secure);
+    const names = Object.values(markerNames(settings)).filter((name) => request.cookies.has(name));
+    return names.reduce((answer, name) => withoutCookie(answer, name, secure), response);
   }
-  const visit = { userId, sessionId: sessionId ?? "", getToken, marker };
+  const visit = { userId, sessionId: sessionId ?? "", getToken, markers: readMarkers(request.cookies, settings) };
   const { error, cookie } = await keep(visit, settings, { marker: true });
   let answer = response;
   if (error && options.failure === "closed") {
     const stop = await (options.unavailable ?? unavailable)(error, request);
     answer = leadsHere(stop, request) ? response : stop;
   }
-  return cookie ? withCookie(answer, settings.cookie, cookie, secure) : answer;
+  return cookie ? withCookie(answer, cookie, secure) : answer;
 }
 
 /** Whether a redirect leads to the page that is asked for, by whichever of its names. */

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { forgetAll } from "../../src/next/keeper.js";
 import { ensureInLayout, type LayoutOptions } from "../../src/next/layout.js";
 import { sealMarker } from "../../src/next/marker.js";
@@ -17,9 +17,14 @@ const options: LayoutOptions = { url: "https://rollcall.example.com", onError };
 const secret = "s".repeat(32);
 
 beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"] });
   forgetAll();
   begin("user_ada");
   onError.mockClear();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 describe("the layout helper", () => {
@@ -70,11 +75,16 @@ describe("the layout helper", () => {
     expect(calls).toHaveLength(1);
   });
 
-  it("tells a failure, reports it, and heals on a later request", async () => {
-    fakeEndpoint(bad(409, "conflict"), good("created"));
-    const result = await ensureInLayout(options);
-    expect(result).toMatchObject({ status: "failed", userId: "user_ada", error: { code: "conflict" } });
+  it("tells a failure on each request, reports it once, and heals on a later one", async () => {
+    const calls = fakeEndpoint(bad(409, "conflict"), good("created"));
+    for (let i = 0; i < 10; i++) {
+      begin("user_ada");
+      const result = await ensureInLayout(options);
+      expect(result).toMatchObject({ status: "failed", userId: "user_ada", error: { code: "conflict" } });
+    }
+    expect(calls).toHaveLength(1);
     expect(onError).toHaveBeenCalledOnce();
+    vi.setSystemTime(Date.now() + 5000);
     begin("user_ada");
     expect((await ensureInLayout(options)).status).toBe("created");
   });

@@ -15,8 +15,8 @@ const { POST } = createEnsureRoute({
   onError,
 });
 
-function post(cookie?: string): Promise<Response> {
-  const headers = cookie ? { cookie } : {};
+function post(cookie?: string, more: Record<string, string> = {}): Promise<Response> {
+  const headers = cookie ? { cookie, ...more } : more;
   return POST(new NextRequest("https://app.example.com/api/rollcall", { method: "POST", headers }));
 }
 
@@ -81,10 +81,29 @@ describe("the ensure route", () => {
     expect(onError).toHaveBeenCalled();
   });
 
-  it("tries again at once when somebody presses the button", async () => {
-    fakeEndpoint(bad(409, "conflict"), good("created"));
-    const cookie = (await post()).headers.getSetCookie()[0]?.split(";")[0];
-    expect((await post(cookie)).status).toBe(200);
+  it("tells an error again, for a while, and tries at once when somebody presses the button", async () => {
+    const calls = fakeEndpoint(bad(409, "conflict"), good("created"));
+    const first = await post();
+    const cookie = first.headers.getSetCookie()[0]?.split(";")[0];
+    expect(cookie).toMatch(/^__rollcall_failed=1\.conflict\./);
+    for (const load of [cookie, undefined]) {
+      const again = await post(load);
+      expect(again.status).toBe(409);
+      expect(await again.json()).toMatchObject({ error: { code: "conflict" } });
+    }
+    expect(calls).toHaveLength(1);
+    expect(onError).toHaveBeenCalledOnce();
+    expect((await post(cookie, { "x-rollcall-retry": "1" })).status).toBe(200);
+  });
+
+  it("leaves a Rollcall in peace that is down, whoever loads a page", async () => {
+    const calls = fakeEndpoint(refused);
+    for (const user of ["user_ada", "user_bob", "user_eve"]) {
+      begin(user, `sess of ${user}`);
+      expect((await post()).status).toBe(503);
+    }
+    expect(calls).toHaveLength(2); // the call and its retry
+    expect(onError).toHaveBeenCalledOnce();
   });
 
   it("goes in no circle where Rollcall's address is its own, and no process knows of another", async () => {
