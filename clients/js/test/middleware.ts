@@ -398,6 +398,29 @@ export function describeMiddleware(runtime: string): void {
       expect(goesOn(await open(browser, "/"))).toBe(true);
     });
 
+    it.each([
+      [409, "conflict", "Another account already uses your e-mail address.", null],
+      [404, "user_gone", "This account no longer exists.", null],
+      [503, "paused", "Accounts are being looked after right now.", "30"],
+    ])("tells people what it is, and to come back where that helps: %d %s", async (status, code, words, later) => {
+      fakeEndpoint(bad(status, code, later === null ? {} : { "retry-after": later }));
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      for (const page of ["/", "/again"]) {
+        const response = await open(browser, page);
+        expect(response.status).toBe(503);
+        expect(response.headers.get("retry-after")).toBe(later);
+        expect(await response.text()).toContain(words);
+      }
+    });
+
+    it("does not tell people of their connection where it is the app's", async () => {
+      fakeEndpoint(refused);
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      expect(await (await open(browser, "/")).text()).toMatch(/^Setting up your account is taking longer than usual/);
+    });
+
     it("can have an answer of the app's own", async () => {
       fakeEndpoint(bad(409, "conflict"));
       const browser = wrapped({
@@ -456,7 +479,9 @@ export function describeMiddleware(runtime: string): void {
       await browser.signIn("user_ada");
       await open(browser, "/");
       expect(written.mock.calls).toEqual([
-        ["rollcall: user_ada was not ensured: network: ensure user: no answer (fetch failed)"],
+        [
+          "rollcall: user_ada was not ensured: network: ensure user: no answer from rollcall.example.com (fetch failed)",
+        ],
       ]);
     });
   });

@@ -77,6 +77,5 @@ export function check(settings: Settings, needs: { marker: boolean }): string {
 
 /** The onError of who has none. */
 export function writeError(error: EnsureError, { userId }: ErrorContext): void {
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
-  console.error(`rollcall: ${userId} was not ensured: ${error.code}: ${error.message}${cause}`);
+  console.error(`rollcall: ${userId} was not ensured: ${error.code}: ${error.message}`);
 }

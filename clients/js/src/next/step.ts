@@ -1,5 +1,6 @@
 import { type NextRequest, NextResponse } from "next/server";
 import type { EnsureError } from "../error.js";
+import { defaultMessages } from "../messages.js";
 import { isSecure, withCookie, withoutCookie } from "./cookie.js";
 import { keep, markerNames, readMarkers } from "./keeper.js";
 import { circle, isCircle } from "./loop.js";
@@ -79,15 +80,14 @@ function leadsHere(answer: Response, request: NextRequest): boolean {
   return location !== null && URL.canParse(location, request.url) && isHere(new URL(location, request.url), request);
 }
 
-/** The answer where nobody made a better one. */
+/** The answer where nobody made a better one. It asks to come back only where that may help. */
 function unavailable(error: EnsureError): Response {
-  const seconds = Math.ceil((error.retryAfter ?? 5000) / 1000);
-  return new Response("Your account is not ready yet. Please try again in a moment.\n", {
-    status: 503,
-    headers: {
-      "retry-after": String(seconds),
-      "cache-control": "no-store",
-      "content-type": "text/plain; charset=utf-8",
-    },
-  });
+  const { code, temporary, retryAfter = 5000 } = error;
+  // The words about the network are for those whose own connection it is.
+  const words = defaultMessages[code === "network" ? "unavailable" : code];
+  const headers = new Headers({ "cache-control": "no-store", "content-type": "text/plain; charset=utf-8" });
+  if (temporary) {
+    headers.set("retry-after", String(Math.ceil(retryAfter / 1000)));
+  }
+  return new Response(`${words}\n`, { status: 503, headers });
 }
