@@ -110,7 +110,9 @@ describe("the ensure route", () => {
     vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" }); // nothing is shared there
     const own = "https://app.example.com/api/rollcall";
     const circular = createEnsureRoute({ url: own, onError });
-    const calls = fakeEndpoint(({ headers }) => circular.POST(new NextRequest(own, { method: "POST", headers })));
+    const calls = fakeEndpoint(({ headers }, nth) =>
+      nth < 10 ? circular.POST(new NextRequest(own, { method: "POST", headers })) : new Response("", { status: 404 }),
+    );
     expect((await circular.POST(new NextRequest(own, { method: "POST" }))).status).toBe(503);
     expect(calls).toHaveLength(1);
     expect(onError.mock.calls).toMatchObject([[{ code: "misconfigured", status: 508 }, { userId: "user_ada" }]]);
