@@ -60,6 +60,9 @@ function readError(response: Response, body: unknown): EnsureError {
   if (status === 429) {
     return new EnsureError("rate_limited", "ensure user: too many requests", details);
   }
+  if (status === 508) {
+    return new EnsureError("misconfigured", "ensure user: the URL leads back to the app that asks (508)", details);
+  }
   if (status >= 500) {
     return new EnsureError("unavailable", `ensure user: the answer is ${status}`, details);
   }

@@ -9,6 +9,10 @@ export interface Question<T> {
   headers?: Record<string, string>;
   /** Milliseconds in all, the retry included. */
   timeout: number;
+  /** `manual` where a token is sent: it goes where it was sent, and nowhere else. */
+  redirect: "manual" | "follow";
+  /** Whether a second try may help after this error. */
+  retries: (error: EnsureError) => boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -16,8 +20,8 @@ export interface Question<T> {
 const firstShare = 2 / 3;
 
 /**
- * Asks, and asks once more where that may help: after no answer, a timeout, a 5xx, or a 429 whose Retry-After fits in
- * the time that is left. Any other 4xx is an answer. It throws nothing but EnsureErrors.
+ * Asks, and asks once more where that may help, and a Retry-After fits in the time that is left. It throws nothing but
+ * EnsureErrors.
  */
 export async function ask<T>(question: Question<T>): Promise<T> {
   const deadline = Date.now() + question.timeout;
@@ -26,15 +30,20 @@ export async function ask<T>(question: Question<T>): Promise<T> {
   } catch (error) {
     const first = asEnsureError(error);
     const pause = first.retryAfter ?? (question.timeout * (1 + Math.random())) / 30; // 50 to 100 ms of 1500
-    if (!first.temporary || Date.now() + pause >= deadline) {
+    if (!question.retries(first) || Date.now() + pause >= deadline) {
       throw first;
     }
     await sleep(pause, question.signal);
-    return await attempt(question, deadline - Date.now());
+    const left = deadline - Date.now();
+    if (left <= 0) {
+      throw first; // a busy process has slept for longer
+    }
+    return await attempt(question, left);
   }
 }
 
-async function attempt<T>({ url, read, headers, signal }: Question<T>, timeout: number): Promise<T> {
+async function attempt<T>(question: Question<T>, share: number): Promise<T> {
+  const { url, read, headers, redirect, signal, timeout } = question;
   if (signal?.aborted) {
     throw aborted(signal);
   }
@@ -44,7 +53,7 @@ async function attempt<T>({ url, read, headers, signal }: Question<T>, timeout: 
   const timer = setTimeout(() => {
     late = true;
     stop();
-  }, timeout);
+  }, share);
   signal?.addEventListener("abort", stop, { once: true });
   try {
     const response = await fetch(url, {
@@ -52,7 +61,7 @@ async function attempt<T>({ url, read, headers, signal }: Question<T>, timeout: 
       headers: { "content-type": "application/json", accept: "application/json", ...headers },
       body: "{}",
       cache: "no-store",
-      redirect: "manual", // a token goes where it was sent, and nowhere else
+      redirect,
       signal: controller.signal,
     });
     return await readAnswer(response, read); // the time covers the body
@@ -64,13 +73,18 @@ async function attempt<T>({ url, read, headers, signal }: Question<T>, timeout: 
       throw aborted(signal);
     }
     if (late) {
-      throw new EnsureError("timeout", `ensure user: no answer within ${Math.round(timeout)} ms`);
+      throw new EnsureError("timeout", `ensure user: no answer${fromHost(url)} within ${timeout} ms`);
     }
-    throw asEnsureError(error);
+    throw asEnsureError(error, fromHost(url));
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
   }
+}
+
+/** Who did not answer, for the log; a route of the page's own host needs no name. */
+function fromHost(url: string): string {
+  return URL.canParse(url) ? ` from ${new URL(url).host}` : "";
 }
 
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -23,6 +23,9 @@ export interface EnsureOptions {
 /** How long a call may take where nobody says otherwise, in milliseconds. */
 export const defaultTimeout = 1500;
 
+/** Of what characters Clerk's tokens are, as all JWTs. */
+const tokenLike = /^[\w.-]+$/;
+
 /**
  * Makes sure that the user of a session token has a row: Rollcall verifies the token, looks for the row, and inserts it
  * from Clerk's own data if it is missing. It throws an EnsureError where it could not.
@@ -39,12 +42,24 @@ export async function ensureFrom(options: EnsureOptions, headers: Record<string,
   if (!token) {
     throw new EnsureError("invalid_token", "ensure user: there is no session token");
   }
+  if (!tokenLike.test(token)) {
+    // fetch would refuse it too, with an error that shows it to the log
+    throw new EnsureError("invalid_token", "ensure user: what was passed as a session token is none");
+  }
   if (!(timeout > 0)) {
     throw new EnsureError("misconfigured", `ensure user: timeout ${timeout}: use milliseconds, more than 0`);
   }
   const url = endpoint(options.url);
   const start = (signal: AbortSignal | undefined) =>
-    ask({ url, read: readResult, headers: { ...headers, authorization: `Bearer ${token}` }, timeout, signal });
+    ask({
+      url,
+      read: readResult,
+      headers: { ...headers, authorization: `Bearer ${token}` },
+      timeout,
+      redirect: "manual",
+      retries: ({ temporary }) => temporary,
+      signal,
+    });
   if (!canShare()) {
     return start(signal);
   }

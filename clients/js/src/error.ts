@@ -78,10 +78,24 @@ export function isCode(code: unknown): code is EnsureErrorCode {
   return isAnswered(code) || (typeof code === "string" && wayCodes.has(code));
 }
 
-/** The error as an EnsureError; what is none already failed on its way. */
-export function asEnsureError(error: unknown): EnsureError {
+/** The error as an EnsureError; what is none already failed on its way, `from` somewhere perhaps. */
+export function asEnsureError(error: unknown, from = ""): EnsureError {
   if (error instanceof EnsureError) {
     return error;
   }
-  return new EnsureError("network", "ensure user: no answer", { cause: error });
+  const why = reasonOf(error);
+  return new EnsureError("network", `ensure user: no answer${from}${why && ` (${why})`}`, { cause: error });
+}
+
+/** Why fetch failed: it wraps the error that knows, such as ECONNREFUSED, in one that says "fetch failed". */
+function reasonOf(error: unknown): string {
+  let [code, reason] = ["", ""];
+  // Not instanceof: in Next.js' edge runtime these may be another realm's errors.
+  let one = error as { message?: unknown; code?: unknown; cause?: unknown } | null | undefined;
+  for (let depth = 0; typeof one === "object" && one !== null && depth < 5; depth++) {
+    reason = typeof one.message === "string" ? one.message : reason;
+    code = typeof one.code === "string" ? one.code : code;
+    one = one.cause as typeof one;
+  }
+  return code || reason;
 }

@@ -10,11 +10,11 @@ import {
   useSyncExternalStore,
 } from "react";
 import type { EnsureError } from "./error.js";
-import { defaultMessages, type Messages } from "./react/messages.js";
+import { defaultMessages, type Messages } from "./messages.js";
 import { createStore, type EnsureStore, loading } from "./react/store.js";
 
 export { EnsureError, type EnsureErrorCode } from "./error.js";
-export { defaultMessages, type Messages } from "./react/messages.js";
+export { defaultMessages, type Messages } from "./messages.js";
 
 /** What RollcallProvider knows. */
 export interface RollcallProviderProps {

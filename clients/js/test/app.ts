@@ -31,6 +31,11 @@ export class Browser {
     return this.cookies.get("__rollcall");
   }
 
+  /** The marker of a failure. */
+  get failed(): string | undefined {
+    return this.cookies.get("__rollcall_failed");
+  }
+
   async open(path: string, init: { headers?: Record<string, string>; method?: string } = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set("cookie", [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; "));

@@ -5,6 +5,7 @@ export interface Call {
   url: string;
   headers: Headers;
   signal: AbortSignal;
+  redirect: RequestRedirect | undefined;
 }
 
 type Answer = (call: Call, nth: number) => Response | Promise<Response>;
@@ -13,7 +14,8 @@ type Answer = (call: Call, nth: number) => Response | Promise<Response>;
 export function fakeEndpoint(...answers: Answer[]): Call[] {
   const calls: Call[] = [];
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
-    const call = { url, headers: new Headers(init.headers), signal: init.signal as AbortSignal };
+    const { headers, signal, redirect } = init;
+    const call = { url, headers: new Headers(headers), signal: signal as AbortSignal, redirect };
     const answer = answers[Math.min(calls.length, answers.length - 1)];
     calls.push(call);
     if (!answer) {

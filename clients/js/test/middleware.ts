@@ -5,7 +5,7 @@ import { forgetAll } from "../src/next/keeper.js";
 import { type EnsureError, type MiddlewareOptions, rollcallStep, withRollcall } from "../src/next.js";
 import { Browser, goesOn } from "./app.js";
 import { jwtKey } from "./clerk.js";
-import { bad, type Call, fakeEndpoint, good, held, refused } from "./fake.js";
+import { bad, fakeEndpoint, good, held, refused } from "./fake.js";
 
 const url = "https://rollcall.example.com";
 const secret = "0123456789abcdef0123456789abcdef";
@@ -148,6 +148,21 @@ export function describeMiddleware(runtime: string): void {
       expect(response.headers.getSetCookie()).toHaveLength(1);
     });
 
+    it("remembers for the marker's lifetime, and not for another one from there", async () => {
+      const calls = fakeEndpoint(good());
+      const browser = wrapped({ lifetime: 60_000 });
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      browser.cookies.delete("__rollcall");
+      vi.setSystemTime(Date.now() + 50_000);
+      const response = await open(browser, "/");
+      expect(response.headers.getSetCookie()[0]).toContain("Max-Age=10;");
+      vi.setSystemTime(Date.now() + 10_000);
+      await browser.signIn("user_ada"); // the same session, whose token has been renewed
+      await open(browser, "/");
+      expect(calls).toHaveLength(2);
+    });
+
     it("does nothing for a visitor who is not signed in", async () => {
       const calls = fakeEndpoint();
       const browser = wrapped();
@@ -157,14 +172,17 @@ export function describeMiddleware(runtime: string): void {
       expect(calls).toHaveLength(0);
     });
 
-    it("forgets the marker of who has signed out", async () => {
-      fakeEndpoint(good());
+    it("forgets the markers of who has signed out", async () => {
+      fakeEndpoint(bad(409, "conflict"), good());
       const browser = wrapped();
       await browser.signIn("user_ada");
       await open(browser, "/");
+      await browser.signIn("user_bob");
+      await open(browser, "/");
+      expect([...browser.cookies.keys()]).toEqual(expect.arrayContaining(["__rollcall", "__rollcall_failed"]));
       browser.signOut();
       await open(browser, "/");
-      expect(browser.marker).toBeUndefined();
+      expect([...browser.cookies.keys()]).toEqual([]);
     });
 
     it.each([
@@ -174,6 +192,7 @@ export function describeMiddleware(runtime: string): void {
       "/photo.JPG",
       "/fonts/a.woff2",
       "/api/rollcall",
+      "/api/rollcall/",
     ])("leaves %s alone", async (path) => {
       const calls = fakeEndpoint();
       const browser = wrapped();
@@ -195,12 +214,13 @@ export function describeMiddleware(runtime: string): void {
 
     it("leaves alone what the app says", async () => {
       const calls = fakeEndpoint(good());
-      const lists = wrapped({ skip: ["/health", /^\/public\b/], route: "/ensure" });
+      const lists = wrapped({ skip: ["/health", /^\/public\b/g], route: "/ensure" });
       await lists.signIn("user_ada");
       const asks = wrapped({ skip: (request) => request.method === "OPTIONS" });
       await asks.signIn("user_ada");
       await open(lists, "/health/live");
       await open(lists, "/public/x");
+      await open(lists, "/public/x"); // a /g pattern begins where it ended
       await open(lists, "/ensure");
       await open(asks, "/", { method: "OPTIONS" });
       expect(calls).toHaveLength(0);
@@ -302,6 +322,53 @@ export function describeMiddleware(runtime: string): void {
       expect(reported).toEqual([{ code, userId: "user_ada" }]);
     });
 
+    it("of one user is not asked about again, where the client keeps no cookies", async () => {
+      const calls = fakeEndpoint(bad(409, "conflict"), good());
+      const browser = wrapped();
+      await browser.signIn("user_ada");
+      for (let i = 0; i < 10; i++) {
+        await open(browser, "/api/things");
+        browser.cookies.clear();
+        await browser.signIn("user_ada");
+      }
+      expect(calls).toHaveLength(1);
+      expect(reported).toHaveLength(1);
+      vi.setSystemTime(Date.now() + 5000);
+      await open(browser, "/api/things");
+      expect(calls).toHaveLength(2);
+    });
+
+    it("that comes last takes nothing away, where another process has made the row", async () => {
+      const calls = fakeEndpoint(good("created"), bad(429, "rate_limited", { "retry-after": "2" }));
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      const other = wrapped({ failure: "closed" });
+      await other.signIn("user_ada");
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      forgetAll();
+      expect((await open(other, "/")).status).toBe(503);
+      forgetAll();
+      for (const [name, value] of other.cookies) {
+        browser.cookies.set(name, value); // both were requests of one browser
+      }
+      expect(browser.failed).toMatch(/^1\.rate_limited\./);
+      expect(goesOn(await open(browser, "/next"))).toBe(true);
+      expect(calls).toHaveLength(2);
+    });
+
+    it("of another process is not believed by the one that knows better", async () => {
+      fakeEndpoint(bad(429, "rate_limited", { "retry-after": "2" }), good("created"));
+      const other = wrapped({ failure: "closed" });
+      await other.signIn("user_ada");
+      await open(other, "/");
+      forgetAll();
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      await open(browser, "/");
+      expect(goesOn(await open(other, "/next"))).toBe(true);
+      expect(other.marker).toMatch(/^1\.ensured\./);
+    });
+
     it("waits as long as Rollcall says, but not for ever", async () => {
       const calls = fakeEndpoint(bad(503, "paused", { "retry-after": "3600" }), good());
       const browser = wrapped();
@@ -331,6 +398,29 @@ export function describeMiddleware(runtime: string): void {
       expect(goesOn(await open(browser, "/"))).toBe(true);
     });
 
+    it.each([
+      [409, "conflict", "Another account already uses your e-mail address.", null],
+      [404, "user_gone", "This account no longer exists.", null],
+      [503, "paused", "Accounts are being looked after right now.", "30"],
+    ])("tells people what it is, and to come back where that helps: %d %s", async (status, code, words, later) => {
+      fakeEndpoint(bad(status, code, later === null ? {} : { "retry-after": later }));
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      for (const page of ["/", "/again"]) {
+        const response = await open(browser, page);
+        expect(response.status).toBe(503);
+        expect(response.headers.get("retry-after")).toBe(later);
+        expect(await response.text()).toContain(words);
+      }
+    });
+
+    it("does not tell people of their connection where it is the app's", async () => {
+      fakeEndpoint(refused);
+      const browser = wrapped({ failure: "closed" });
+      await browser.signIn("user_ada");
+      expect(await (await open(browser, "/")).text()).toMatch(/^Setting up your account is taking longer than usual/);
+    });
+
     it("can have an answer of the app's own", async () => {
       fakeEndpoint(bad(409, "conflict"));
       const browser = wrapped({
@@ -340,7 +430,7 @@ export function describeMiddleware(runtime: string): void {
       await browser.signIn("user_ada");
       const response = await open(browser, "/");
       expect(response.headers.get("location")).toBe("https://app.example.com/sorry?conflict");
-      expect(browser.marker).toMatch(/^1\.conflict\./);
+      expect(browser.failed).toMatch(/^1\.conflict\./);
     });
 
     it("does not redirect the page to itself to which the app sends those whom it stops", async () => {
@@ -389,31 +479,70 @@ export function describeMiddleware(runtime: string): void {
       await browser.signIn("user_ada");
       await open(browser, "/");
       expect(written.mock.calls).toEqual([
-        ["rollcall: user_ada was not ensured: network: ensure user: no answer (fetch failed)"],
+        [
+          "rollcall: user_ada was not ensured: network: ensure user: no answer from rollcall.example.com (fetch failed)",
+        ],
       ]);
     });
   });
 
-  describe(`no circle on the ${runtime} runtime`, () => {
-    it("where Rollcall's address is the app's own", async () => {
-      const calls = fakeEndpoint();
-      const browser = wrapped({ url: "https://app.example.com/api/ensure" });
+  describe(`an onError that fails on the ${runtime} runtime`, () => {
+    const sentry = new Error("Sentry is not there");
+
+    it.each<[string, () => unknown]>([
+      [
+        "at once",
+        () => {
+          throw sentry;
+        },
+      ],
+      ["later", () => Promise.reject(sentry)],
+    ])("%s spoils no request, and both errors are written to the console", async (_, onError) => {
+      const written = vi.spyOn(console, "error").mockImplementation(() => {});
+      fakeEndpoint(bad(409, "conflict"));
+      const browser = wrapped({ onError });
       await browser.signIn("user_ada");
-      await open(browser, "/api/ensure");
-      expect(calls).toHaveLength(0);
+      expect(goesOn(await open(browser, "/"))).toBe(true);
+      expect(written.mock.calls).toEqual([
+        ["rollcall: user_ada was not ensured: conflict: ensure user: the message of conflict"],
+        ["rollcall: onError failed:", sentry],
+      ]);
+      const alone = new Browser(withRollcall(() => NextResponse.next(), { ...options, onError }));
+      expect(goesOn(await open(alone, "/"))).toBe(true);
+      expect(written).toHaveBeenCalledTimes(4);
+    });
+  });
+
+  describe(`no circle on the ${runtime} runtime`, () => {
+    it.each(["https://app.example.com", "https://app.example.com/api/ensure"])(
+      "where Rollcall is behind the app's own host: %s",
+      async (address) => {
+        const calls = fakeEndpoint(good());
+        const browser = wrapped({ url: address });
+        await browser.signIn("user_ada");
+        const headers = { "x-rollcall-ensure": "1" };
+        expect(goesOn(await open(browser, "/api/ensure", { headers }))).toBe(true); // a rewrite may lead on
+        expect(calls).toHaveLength(0);
+        expect(goesOn(await open(browser, "/"))).toBe(true);
+        expect(calls).toHaveLength(1);
+      },
+    );
+
+    it("where the app's host has another name inside", async () => {
+      const browser = wrapped({ url: "https://app.example.com" }, "http://localhost:3000");
+      await browser.signIn("user_ada");
+      fakeEndpoint();
+      const headers = { "x-rollcall-ensure": "1", "x-forwarded-host": "app.example.com" };
+      expect(goesOn(await open(browser, "/api/ensure", { headers }))).toBe(true);
     });
 
-    it("where a proxy leads the address back to the app", async () => {
-      const ours: Call[] = [];
+    it.each(["/somewhere", "/api/rollcall"])("where a proxy leads the address back to the app, to %s", async (path) => {
       const browser = wrapped();
       await browser.signIn("user_ada");
-      const calls = fakeEndpoint(async (call) => {
-        ours.push(call);
-        return browser.open("/somewhere", { headers: Object.fromEntries(call.headers) });
-      });
+      const calls = fakeEndpoint((call) => browser.open(path, { headers: Object.fromEntries(call.headers) }));
       expect(goesOn(await open(browser, "/"))).toBe(true);
-      expect(calls.length).toBeLessThanOrEqual(2); // the call and its retry, and none from within
-      expect(reported).toEqual([{ code: "unavailable", userId: "user_ada" }]);
+      expect(calls).toHaveLength(1); // and none from within
+      expect(reported).toEqual([{ code: "misconfigured", userId: "user_ada" }]);
     });
   });
 

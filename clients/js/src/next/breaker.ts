@@ -4,34 +4,37 @@
  */
 export class Breaker {
   #openUntil = 0;
-  #trying = false;
+  #tryingUntil = 0;
 
-  /** Whether a call may be made now. Who is let through must report succeeded, failed or left. */
-  enter(now: number): boolean {
+  /**
+   * Whether a call may be made now. Who is let through must report succeeded, failed or left; one that tries is given
+   * up at `patience`, for a runtime may end a request without a word, and another may try then.
+   */
+  enter(now: number, patience: number): boolean {
     if (this.#openUntil === 0) {
       return true;
     }
-    if (now < this.#openUntil || this.#trying) {
+    if (now < this.#openUntil || now < this.#tryingUntil) {
       return false;
     }
-    this.#trying = true;
+    this.#tryingUntil = patience;
     return true;
   }
 
   /** Rollcall answered. */
   succeeded(): void {
     this.#openUntil = 0;
-    this.#trying = false;
+    this.#tryingUntil = 0;
   }
 
   /** Rollcall did not do its work: nobody calls until then. */
   failed(until: number): void {
     this.#openUntil = until;
-    this.#trying = false;
+    this.#tryingUntil = 0;
   }
 
   /** The call ended without an answer of either kind. */
   left(): void {
-    this.#trying = false;
+    this.#tryingUntil = 0;
   }
 }

@@ -3,8 +3,7 @@ import { type NextRequest, NextResponse } from "next/server";
 /** Adds a cookie that no script can read, for the whole site. */
 export function withCookie(
   response: Response,
-  name: string,
-  { value, lifetime }: { value: string; lifetime: number },
+  { name, value, lifetime }: { name: string; value: string; lifetime: number },
   secure: boolean,
 ): Response {
   const scratch = NextResponse.next();

@@ -1,8 +1,9 @@
 import { auth } from "@clerk/nextjs/server";
-import { cookies } from "next/headers";
+import { cookies, headers } from "next/headers";
 import { cache } from "react";
 import type { EnsureError } from "../error.js";
-import { keep, type Outcome } from "./keeper.js";
+import { keep, type Outcome, readMarkers } from "./keeper.js";
+import { circleError, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
 
 /** What the layout helper knows beside the options that it shares with middleware and route. */
@@ -56,9 +57,12 @@ async function ensureOnce(options: RollcallOptions): Promise<{ userId: string; o
   if (!userId) {
     return undefined;
   }
+  if (isCircle(await headers())) {
+    return { userId, outcome: { status: "failed", error: circleError() } };
+  }
   const settings = settle(options);
-  const marker = (await cookies()).get(settings.cookie)?.value;
-  const visit = { userId, sessionId, getToken: () => getToken(), marker };
+  const markers = readMarkers(await cookies(), settings);
+  const visit = { userId, sessionId, getToken: () => getToken(), markers };
   // A component cannot set a cookie: what the outcome would have marked, this process remembers.
   return { userId, outcome: await keep(visit, settings, { marker: false }) };
 }

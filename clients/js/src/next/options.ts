@@ -15,8 +15,8 @@ export interface RollcallOptions {
   backoff?: number;
   /** The marker's name; `__rollcall`. */
   cookie?: string;
-  /** Is told of each failed call; it writes to console.error where it is left out. */
-  onError?: (error: EnsureError, context: ErrorContext) => void;
+  /** Is told of each failed call; it writes to console.error where it is left out. It may fail, and be async. */
+  onError?: (error: EnsureError, context: ErrorContext) => unknown;
 }
 
 /** Whose request it was. */
@@ -32,7 +32,7 @@ export interface Settings {
   lifetime: number;
   backoff: number;
   cookie: string;
-  onError: (error: EnsureError, context: ErrorContext) => void;
+  onError: (error: EnsureError, context: ErrorContext) => unknown;
 }
 
 /** Fills in what was left out. The environment is read at each call: it may be there at run time alone. */
@@ -75,7 +75,7 @@ export function check(settings: Settings, needs: { marker: boolean }): string {
   return settings.url;
 }
 
-function writeError(error: EnsureError, { userId }: ErrorContext): void {
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
-  console.error(`rollcall: ${userId} was not ensured: ${error.code}: ${error.message}${cause}`);
+/** The onError of who has none. */
+export function writeError(error: EnsureError, { userId }: ErrorContext): void {
+  console.error(`rollcall: ${userId} was not ensured: ${error.code}: ${error.message}`);
 }

@@ -1,9 +1,11 @@
 import { type NextRequest, NextResponse } from "next/server";
 import type { EnsureError } from "../error.js";
+import { defaultMessages } from "../messages.js";
 import { isSecure, withCookie, withoutCookie } from "./cookie.js";
-import { keep, loopHeader } from "./keeper.js";
+import { keep, markerNames, readMarkers } from "./keeper.js";
+import { circle, isCircle } from "./loop.js";
 import { type RollcallOptions, settle } from "./options.js";
-import { isSkipped, type Skip } from "./skip.js";
+import { isForRollcall, isHere, isSkipped, type Skip } from "./skip.js";
 
 /** What the middleware knows beside the options that it shares with the layout helper and the route. */
 export interface MiddlewareOptions extends RollcallOptions {
@@ -47,55 +49,45 @@ export interface StepOptions extends MiddlewareOptions {
 export async function rollcallStep(auth: Auth, request: NextRequest, options: StepOptions = {}): Promise<Response> {
   const response = options.response ?? NextResponse.next();
   const settings = settle(options);
-  if (isSkipped(request, options, settings.url)) {
+  if (isForRollcall(request, settings.url)) {
     return response;
   }
-  if (request.headers.has(loopHeader)) {
-    return circle();
+  if (isCircle(request.headers)) {
+    return circle(); // even where it came to a path that is skipped, as the ensure route: that would ask again
   }
-  const marker = request.cookies.get(settings.cookie)?.value;
+  if (isSkipped(request, options)) {
+    return response;
+  }
   const secure = isSecure(request);
   const { userId, sessionId, getToken } = await auth();
   if (!userId) {
-    return marker === undefined ? response : withoutCookie(response, settings.cookie, secure);
+    const names = Object.values(markerNames(settings)).filter((name) => request.cookies.has(name));
+    return names.reduce((answer, name) => withoutCookie(answer, name, secure), response);
   }
-  const visit = { userId, sessionId: sessionId ?? "", getToken, marker };
+  const visit = { userId, sessionId: sessionId ?? "", getToken, markers: readMarkers(request.cookies, settings) };
   const { error, cookie } = await keep(visit, settings, { marker: true });
   let answer = response;
   if (error && options.failure === "closed") {
     const stop = await (options.unavailable ?? unavailable)(error, request);
     answer = leadsHere(stop, request) ? response : stop;
   }
-  return cookie ? withCookie(answer, settings.cookie, cookie, secure) : answer;
+  return cookie ? withCookie(answer, cookie, secure) : answer;
 }
 
 /** Whether a redirect leads to the page that is asked for, by whichever of its names. */
 function leadsHere(answer: Response, request: NextRequest): boolean {
   const location = answer.headers.get("location");
-  if (location === null || !URL.canParse(location, request.url)) {
-    return false;
-  }
-  const [there, here] = [new URL(location, request.url), new URL(request.url)];
-  const hosts = [here.host, request.headers.get("host"), request.headers.get("x-forwarded-host")];
-  const path = ({ pathname }: URL) => pathname.replace(/\/+$/, "");
-  return path(there) === path(here) && hosts.includes(there.host);
+  return location !== null && URL.canParse(location, request.url) && isHere(new URL(location, request.url), request);
 }
 
-/** The answer where nobody made a better one. */
+/** The answer where nobody made a better one. It asks to come back only where that may help. */
 function unavailable(error: EnsureError): Response {
-  const seconds = Math.ceil((error.retryAfter ?? 5000) / 1000);
-  return new Response("Your account is not ready yet. Please try again in a moment.\n", {
-    status: 503,
-    headers: {
-      "retry-after": String(seconds),
-      "cache-control": "no-store",
-      "content-type": "text/plain; charset=utf-8",
-    },
-  });
-}
-
-/** The answer to our own request: Rollcall's address leads to this app. */
-function circle(): Response {
-  const message = "the address of Rollcall leads back to the app that asks";
-  return Response.json({ error: { code: "loop", message } }, { status: 508 });
+  const { code, temporary, retryAfter = 5000 } = error;
+  // The words about the network are for those whose own connection it is.
+  const words = defaultMessages[code === "network" ? "unavailable" : code];
+  const headers = new Headers({ "cache-control": "no-store", "content-type": "text/plain; charset=utf-8" });
+  if (temporary) {
+    headers.set("retry-after", String(Math.ceil(retryAfter / 1000)));
+  }
+  return new Response(`${words}\n`, { status: 503, headers });
 }

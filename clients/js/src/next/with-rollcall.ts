@@ -2,7 +2,8 @@ import { getAuth } from "@clerk/nextjs/server";
 import { type NextFetchEvent, type NextRequest, NextResponse } from "next/server";
 import { EnsureError } from "../error.js";
 import { settle } from "./options.js";
-import { isSkipped } from "./skip.js";
+import { report } from "./report.js";
+import { isForRollcall, isSkipped } from "./skip.js";
 import { type Auth, type MiddlewareOptions, rollcallStep } from "./step.js";
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a middleware may return nothing, and Next.js types it so
@@ -66,12 +67,12 @@ function readAuth(response: Response): Auth | undefined {
 
 function withoutClerk(request: NextRequest, response: Response, options: MiddlewareOptions): Response {
   const settings = settle(options);
-  if (!isSkipped(request, options, settings.url)) {
+  if (!isForRollcall(request, settings.url) && !isSkipped(request, options)) {
     const error = new EnsureError(
       "misconfigured",
       "withRollcall wraps a middleware that is not Clerk's: see its README",
     );
-    settings.onError(error, { userId: "" });
+    report(settings, error, { userId: "" });
   }
   return response;
 }

@@ -1,6 +1,7 @@
 import { isObject } from "../answer.js";
 import { ask } from "../ask.js";
 import { asEnsureError, type EnsureError } from "../error.js";
+import { retryHeader } from "../headers.js";
 
 /** Where ensuring the user stands. */
 export type EnsureState =
@@ -43,9 +44,11 @@ export function createStore(user: string | null | undefined, { route, timeout }:
     }
   };
 
-  const start = () => {
+  const start = (headers: Record<string, string> = {}) => {
     started = true;
-    ask({ url: route, timeout, read: (body) => readUser(body, user) }).then(
+    const read = (body: unknown) => readUser(body, user);
+    // A redirect puts the slash to the route's end that Next.js wants there (`trailingSlash`); no token is sent.
+    ask({ url: route, timeout, read, headers, redirect: "follow", retries: isUnanswered }).then(
       () => change(ready),
       (error: unknown) => change({ status: "error", error: asEnsureError(error) }),
     );
@@ -63,10 +66,15 @@ export function createStore(user: string | null | undefined, { route, timeout }:
     retry() {
       if (state.status === "error") {
         change(loading);
-        start();
+        start({ [retryHeader]: "1" });
       }
     },
   };
+}
+
+/** Whether nothing came back. An error that the route tells is one that it has tried again already. */
+function isUnanswered(error: EnsureError): boolean {
+  return error.temporary && error.status === undefined;
 }
 
 /** A good answer is about this user: after a change of user, the route may already see the next session. */

@@ -3,7 +3,7 @@ import { StrictMode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, describe, expect, it } from "vitest";
 import { RollcallProvider, type RollcallProviderProps, useEnsureUser } from "../../src/react.js";
-import { bad, fakeEndpoint, good, held } from "../fake.js";
+import { bad, fakeEndpoint, good, held, refused } from "../fake.js";
 
 afterEach(cleanup);
 
@@ -69,6 +69,20 @@ describe("useEnsureUser", () => {
     render(<App />);
     await screen.findByText(/^error Another account already uses your e-mail address/);
     await act(async () => screen.getByTestId("state").click());
+    await screen.findByText("ready");
+    expect(calls.map(({ headers }) => headers.get("x-rollcall-retry"))).toEqual([null, "1"]);
+  });
+
+  it("asks once where the route answers that Rollcall is down: that has tried twice", async () => {
+    const calls = fakeEndpoint(bad(503, "unavailable"));
+    render(<App />);
+    await screen.findByText(/^error Setting up your account is taking longer/);
+    expect(calls).toHaveLength(1);
+  });
+
+  it("asks again where nothing came back", async () => {
+    const calls = fakeEndpoint(refused, good());
+    render(<App timeout={30} />);
     await screen.findByText("ready");
     expect(calls).toHaveLength(2);
   });

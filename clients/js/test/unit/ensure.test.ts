@@ -40,6 +40,7 @@ describe("an answer", () => {
     expect(calls).toHaveLength(1);
     expect(calls[0]?.url).toBe("https://rollcall.example.com/api/ensure");
     expect(calls[0]?.headers.get("authorization")).toBe("Bearer ey.ada");
+    expect(calls[0]?.redirect).toBe("manual");
   });
 
   it("of a row that was missing", async () => {
@@ -85,6 +86,27 @@ describe("an answer", () => {
     expect((await failure(ensureUser({ token, url }))).code).toBe(code);
   });
 
+  it.each<[string, Error, string]>([
+    ["fetch's own words", new TypeError("fetch failed"), "fetch failed"],
+    [
+      "the code of the cause",
+      new TypeError("fetch failed", {
+        cause: Object.assign(new Error("connect ECONNREFUSED ::1:8081"), { code: "ECONNREFUSED" }),
+      }),
+      "ECONNREFUSED",
+    ],
+    [
+      "the words of the cause",
+      new TypeError("fetch failed", { cause: new Error("other side closed") }),
+      "other side closed",
+    ],
+  ])("is an error that says who did not answer, and why: %s", async (_, thrown, why) => {
+    fakeEndpoint(() => Promise.reject(thrown));
+    const error = await failure(ensureUser({ token, url: "http://rollcall:8081" }));
+    expect(error.message).toBe(`ensure user: no answer from rollcall:8081 (${why})`);
+    expect(error.cause).toBe(thrown);
+  });
+
   it("is an error that does not hold the token", async () => {
     fakeEndpoint(refused);
     const error = await failure(ensureUser({ token: "ey.secret", url }));
@@ -119,6 +141,17 @@ describe("the options", () => {
     expect((await failure(ensureUser({ token: "", url }))).code).toBe("invalid_token");
     expect(calls).toHaveLength(0);
   });
+
+  it.each(["ey.secret\nx", "Bearer ey.secret", "ey.secrét"])(
+    "%j is no token: not sent, and not shown",
+    async (wrong) => {
+      const calls = fakeEndpoint(good());
+      const error = await failure(ensureUser({ token: wrong, url }));
+      expect(error.code).toBe("invalid_token");
+      expect(error.message + error.stack + String(error.cause)).not.toContain("ey.secr");
+      expect(calls).toHaveLength(0);
+    },
+  );
 
   it.each([0, -1, Number.NaN])("a timeout of %d is refused", async (timeout) => {
     fakeEndpoint(good());
@@ -168,6 +201,16 @@ describe("the retry", () => {
     expect(calls).toHaveLength(2);
   });
 
+  it("does not come where the pause took all the time, in a process that is busy", async () => {
+    const calls = fakeEndpoint(refused);
+    const settled = ensureUser({ token, url }).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(0);
+    vi.setSystemTime(Date.now() + 2000);
+    await vi.runAllTimersAsync();
+    expect(await settled).toMatchObject({ code: "network" });
+    expect(calls).toHaveLength(1);
+  });
+
   it("does not come where Retry-After is past the time", async () => {
     const calls = fakeEndpoint(bad(503, "paused", { "retry-after": "30" }), good());
     expect((await failure(ensureUser({ token, url }))).code).toBe("paused");
@@ -182,6 +225,7 @@ describe("the time", () => {
     const start = Date.now();
     const error = await failure(ensureUser({ token, url }));
     expect(error.code).toBe("timeout");
+    expect(error.message).toBe("ensure user: no answer from rollcall.example.com within 1500 ms");
     expect(calls).toHaveLength(2);
     expect(Date.now() - start).toBe(1500);
   });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { forgetAll } from "../../src/next/keeper.js";
 import { ensureInLayout, type LayoutOptions } from "../../src/next/layout.js";
 import { sealMarker } from "../../src/next/marker.js";
@@ -6,7 +6,10 @@ import { bad, fakeEndpoint, good, held } from "../fake.js";
 import { begin, request } from "./app.js";
 
 vi.mock("@clerk/nextjs/server", async () => ({ auth: (await import("./app.js")).auth }));
-vi.mock("next/headers", async () => ({ cookies: (await import("./app.js")).cookies }));
+vi.mock("next/headers", async () => {
+  const { cookies, headers } = await import("./app.js");
+  return { cookies, headers };
+});
 vi.mock("react", async () => ({ cache: (await import("./app.js")).cache }));
 
 const onError = vi.fn();
@@ -14,16 +17,21 @@ const options: LayoutOptions = { url: "https://rollcall.example.com", onError };
 const secret = "s".repeat(32);
 
 beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"] });
   forgetAll();
   begin("user_ada");
   onError.mockClear();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 describe("the layout helper", () => {
   it("ensures the signed-in user, with the session's own token", async () => {
     const calls = fakeEndpoint(good("created"));
     expect(await ensureInLayout(options)).toEqual({ status: "created", userId: "user_ada" });
-    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token of user_ada");
+    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token-of-user_ada");
   });
 
   it("asks nobody where nobody is signed in", async () => {
@@ -67,11 +75,16 @@ describe("the layout helper", () => {
     expect(calls).toHaveLength(1);
   });
 
-  it("tells a failure, reports it, and heals on a later request", async () => {
-    fakeEndpoint(bad(409, "conflict"), good("created"));
-    const result = await ensureInLayout(options);
-    expect(result).toMatchObject({ status: "failed", userId: "user_ada", error: { code: "conflict" } });
+  it("tells a failure on each request, reports it once, and heals on a later one", async () => {
+    const calls = fakeEndpoint(bad(409, "conflict"), good("created"));
+    for (let i = 0; i < 10; i++) {
+      begin("user_ada");
+      const result = await ensureInLayout(options);
+      expect(result).toMatchObject({ status: "failed", userId: "user_ada", error: { code: "conflict" } });
+    }
+    expect(calls).toHaveLength(1);
     expect(onError).toHaveBeenCalledOnce();
+    vi.setSystemTime(Date.now() + 5000);
     begin("user_ada");
     expect((await ensureInLayout(options)).status).toBe("created");
   });
@@ -79,5 +92,13 @@ describe("the layout helper", () => {
   it("throws the failure where the app would rather have it so", async () => {
     fakeEndpoint(bad(409, "conflict"));
     await expect(ensureInLayout({ ...options, failure: "closed" })).rejects.toMatchObject({ code: "conflict" });
+  });
+
+  it("asks nobody in a request of our own that came back, as Rollcall's address leads here", async () => {
+    const calls = fakeEndpoint(good());
+    request.headers.set("x-rollcall-ensure", "1");
+    expect(await ensureInLayout(options)).toMatchObject({ status: "failed", error: { code: "misconfigured" } });
+    await expect(ensureInLayout({ ...options, failure: "closed" })).rejects.toMatchObject({ code: "misconfigured" });
+    expect(calls).toHaveLength(0);
   });
 });

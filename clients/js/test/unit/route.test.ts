@@ -15,8 +15,8 @@ const { POST } = createEnsureRoute({
   onError,
 });
 
-function post(cookie?: string): Promise<Response> {
-  const headers = cookie ? { cookie } : {};
+function post(cookie?: string, more: Record<string, string> = {}): Promise<Response> {
+  const headers = cookie ? { cookie, ...more } : more;
   return POST(new NextRequest("https://app.example.com/api/rollcall", { method: "POST", headers }));
 }
 
@@ -34,7 +34,7 @@ describe("the ensure route", () => {
     expect(response.headers.get("cache-control")).toBe("no-store");
     expect(await response.json()).toEqual({ status: "created", user_id: "user_ada" });
     expect(response.headers.getSetCookie()[0]).toMatch(/^__rollcall=1\.ensured\..*HttpOnly/i);
-    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token of user_ada");
+    expect(calls[0]?.headers.get("authorization")).toBe("Bearer token-of-user_ada");
   });
 
   it("asks nobody where the marker says it, and asks for another user who brings it", async () => {
@@ -81,9 +81,40 @@ describe("the ensure route", () => {
     expect(onError).toHaveBeenCalled();
   });
 
-  it("tries again at once when somebody presses the button", async () => {
-    fakeEndpoint(bad(409, "conflict"), good("created"));
-    const cookie = (await post()).headers.getSetCookie()[0]?.split(";")[0];
-    expect((await post(cookie)).status).toBe(200);
+  it("tells an error again, for a while, and tries at once when somebody presses the button", async () => {
+    const calls = fakeEndpoint(bad(409, "conflict"), good("created"));
+    const first = await post();
+    const cookie = first.headers.getSetCookie()[0]?.split(";")[0];
+    expect(cookie).toMatch(/^__rollcall_failed=1\.conflict\./);
+    for (const load of [cookie, undefined]) {
+      const again = await post(load);
+      expect(again.status).toBe(409);
+      expect(await again.json()).toMatchObject({ error: { code: "conflict" } });
+    }
+    expect(calls).toHaveLength(1);
+    expect(onError).toHaveBeenCalledOnce();
+    expect((await post(cookie, { "x-rollcall-retry": "1" })).status).toBe(200);
+  });
+
+  it("leaves a Rollcall in peace that is down, whoever loads a page", async () => {
+    const calls = fakeEndpoint(refused);
+    for (const user of ["user_ada", "user_bob", "user_eve"]) {
+      begin(user, `sess of ${user}`);
+      expect((await post()).status).toBe(503);
+    }
+    expect(calls).toHaveLength(2); // the call and its retry
+    expect(onError).toHaveBeenCalledOnce();
+  });
+
+  it("goes in no circle where Rollcall's address is its own, and no process knows of another", async () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" }); // nothing is shared there
+    const own = "https://app.example.com/api/rollcall";
+    const circular = createEnsureRoute({ url: own, onError });
+    const calls = fakeEndpoint(({ headers }, nth) =>
+      nth < 10 ? circular.POST(new NextRequest(own, { method: "POST", headers })) : new Response("", { status: 404 }),
+    );
+    expect((await circular.POST(new NextRequest(own, { method: "POST" }))).status).toBe(503);
+    expect(calls).toHaveLength(1);
+    expect(onError.mock.calls).toMatchObject([[{ code: "misconfigured", status: 508 }, { userId: "user_ada" }]]);
   });
 });

@@ -1,4 +1,4 @@
-import type { EnsureErrorCode } from "../error.js";
+import type { EnsureErrorCode } from "./error.js";
 
 /** What people are told, by what happened. */
 export type Messages = Readonly<Record<EnsureErrorCode, string>>;
