@@ -86,6 +86,12 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 	}
 	r := e.newRun(o, newRunID(e.now()))
 	usage := e.Source.Usage()
+	// Where something panics, too: a lease that is renewed for ever would keep every later run out.
+	defer func() {
+		if r.stop != nil {
+			r.stop()
+		}
+	}()
 
 	err := r.do(ctx)
 

@@ -584,3 +584,34 @@ func TestWithoutStateOnlyInsertsArePossible(t *testing.T) {
 		w.run(reconcile.Repaired, reconcile.Options{})
 	})
 }
+
+// panicking is a state that cannot store runs.
+type panicking struct{ reconcile.State }
+
+func (panicking) StartRun(context.Context, *reconcile.RunReport) error { panic("oops") } //nolint:forbidigo // that is the subject
+
+// Whoever calls Run may go on after a panic, and the lease must not be renewed for ever then.
+func TestAPanicEndsTheLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.DB(t))
+	w.clerk.addMany(3)
+	w.engine.Lease = 300 * time.Millisecond
+	w.engine.State = panicking{w.state}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Fatal("nothing panicked")
+			}
+		}()
+		_, _ = w.engine.Run(t.Context(), reconcile.Options{})
+	}()
+	for end := time.Now().Add(10 * time.Second); ; {
+		if _, err := w.state.Acquire(t.Context(), "another process", time.Minute); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the lease of a run that panicked never ends")
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
