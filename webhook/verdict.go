@@ -34,17 +34,27 @@ var done = verdict{done: true}
 
 func tryAgain(reason string) verdict { return verdict{reason: reason} }
 
-// settleWithin is how long Clerk's own lists may lag behind its events. Up to that age
-// an event that Clerk's answer contradicts is tried again, and then Clerk's answer counts.
+// settleWithin is how long Clerk's own lists may lag behind its events, and events behind one
+// another. Up to that age an event that Clerk's answer contradicts is tried again, and then
+// Clerk's answer counts; and so is one whose row something keeps out.
 const settleWithin = 10 * time.Minute
+
+// settleTries is how often an event is tried again at least whose row something keeps out. After
+// an outage all events are old, and those that make way for others may still be behind them.
+const settleTries = 3
+
+// settling reports whether what keeps the event's row out may still pass by itself: an address moves from
+// one user to another, and the event of the first comes after that of the second; the
+// row that a foreign key or a trigger demands is about to come.
+func (e *letter) settling() bool { return e.age < settleWithin || e.attempts < settleTries }
 
 // judge says what becomes of an event whose user was looked at. aborted is the guard
 // that stopped something on the way, nil for none.
 //
 // What remains wrong is a finding, which runs report and cure, and no reason to keep the
 // event: that the policy only reports drift does not make a dead letter of every change. Two
-// things do, because somebody waits for that row: a row that the database refuses,
-// and one that cannot be inserted because of another.
+// things do, unless they pass, because somebody waits for that row: a row that the database
+// refuses, and one that cannot be inserted because of another.
 func judge(e *letter, h *reconcile.Healed, policy reconcile.Policy, aborted error) verdict {
 	f := h.Finding
 	if aborted != nil && !settled(h) {
@@ -56,15 +66,23 @@ func judge(e *letter, h *reconcile.Healed, policy reconcile.Policy, aborted erro
 	case f.Fixed:
 		return done
 	case f.Kind == reconcile.Rejected:
-		return verdict{cause: rejected, reason: f.Detail}
+		return keptOut(e, rejected, f.Detail)
 	case f.Kind == reconcile.Conflict && !h.Present:
-		return verdict{cause: conflict, reason: conflictReason(f)}
+		return keptOut(e, conflict, conflictReason(f))
 	case f.Kind == reconcile.Stale && policy.Stale == reconcile.Update && !slices.Contains(f.Fields, reconcile.DeletedAtField):
 		// The row changed at that moment, or another row is about to let a value go.
 		return tryAgain("the row could not be updated: " + f.Detail)
 	default:
 		return done
 	}
+}
+
+// keptOut is the verdict on an event whose row something keeps out.
+func keptOut(e *letter, c cause, reason string) verdict {
+	if e.settling() {
+		return tryAgain(reason)
+	}
+	return verdict{cause: c, reason: reason}
 }
 
 // judgeSound is judge where nothing is wrong with the row, or there is nobody to have one.
