@@ -15,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-sync/rollcall/clerksim"
+	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/reconcile"
 	"github.com/rollcall-sync/rollcall/webhook"
 )
 
@@ -26,7 +28,21 @@ func TestTheOrderOfEventsDoesNotMatter(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			ordered, shuffled := newWorld(t, direct, nil), newWorld(t, direct, nil)
+			ordered := newWorld(t, direct, nil)
+			var shuffled *world
+			shuffled = newWorld(t, direct, func(c *webhook.Config) {
+				// One by one, as under little load: together they make way for one another.
+				c.Heal = func(ctx context.Context, ids []string, gone map[string]bool) (all []reconcile.Healed, err error) {
+					for _, id := range ids {
+						healed, err := shuffled.heal(ctx, []string{id}, gone)
+						if err != nil {
+							return nil, err
+						}
+						all = append(all, healed...)
+					}
+					return all, nil
+				}
+			})
 			ordered.run()
 			live(ordered, seed, ordered.settled)
 			shuffled.run()
@@ -183,6 +199,44 @@ func TestAnAddressMovesWhileEventsComeInAnyOrder(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestOnlyADeletionTakesARow: the app made the row, and Clerk's list does not show the user yet of whom its
+// event tells. The row stays, however long that lasts; it goes with user.deleted.
+func TestOnlyADeletionTakesARow(t *testing.T) {
+	t.Parallel()
+	for _, old := range []bool{false, true} {
+		t.Run(fmt.Sprint("old events: ", old), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, direct, func(c *webhook.Config) {
+				c.Wait = func(int) time.Duration { return time.Hour }
+			})
+			w.sim.Create(person(1))
+			w.run()
+			w.settled()
+			if old {
+				w.old()
+			}
+			const early = "user_2brandnewbrandnewbrandnewb"
+			pgtest.Exec(t, w.pool.Config().ConnString(), "INSERT INTO users (clerk_id, email) VALUES ('"+early+"', 'early@example.com')")
+			for _, kind := range []string{"user.created", "user.updated"} {
+				w.deliver("msg_"+kind, kind, early)
+				want := kind + " retried"
+				if old {
+					want = kind + " done"
+				}
+				w.await(want, func() bool { return w.counted(want) == 1 })
+			}
+			if !strings.Contains(w.rows(), early) || w.one("SELECT count(*) FROM rollcall.tombstones") > 0 {
+				t.Errorf("the table:\n%s", w.rows())
+			}
+			w.deliver("msg_gone", "user.deleted", early)
+			w.await("the deletion is done", func() bool { return w.counted("user.deleted done") == 1 })
+			if strings.Contains(w.rows(), early) {
+				t.Error("the row outlived user.deleted")
+			}
+		})
 	}
 }
 

@@ -33,7 +33,7 @@ type Config struct {
 	// Policy is what Heal does; it decides what is a dead letter.
 	Policy reconcile.Policy
 	// Heal heals users, as reconcile.Engine.Heal does; gone holds those for whom
-	// user.deleted was seen. An error of Clerk's wraps ErrClerk.
+	// user.deleted was seen, and no other's row may be taken for orphaned. An error of Clerk's wraps ErrClerk.
 	Heal func(ctx context.Context, ids []string, gone map[string]bool) ([]reconcile.Healed, error)
 	// Instance is the Clerk instance whose events are meant; "" is any.
 	Instance func(ctx context.Context) (string, error)

@@ -60,10 +60,11 @@ func judge(e *letter, h *reconcile.Healed, policy reconcile.Policy, aborted erro
 	if aborted != nil && !settled(h) {
 		return tryAgain(aborted.Error())
 	}
+	if reason := contradiction(e, h); reason != "" && e.age < settleWithin {
+		return tryAgain(reason)
+	}
 	switch {
-	case f == nil:
-		return judgeSound(e, h)
-	case f.Fixed:
+	case f == nil, f.Fixed:
 		return done
 	case f.Kind == reconcile.Rejected:
 		return keptOut(e, rejected, f.Detail)
@@ -85,17 +86,15 @@ func keptOut(e *letter, c cause, reason string) verdict {
 	return verdict{cause: c, reason: reason}
 }
 
-// judgeSound is judge where nothing is wrong with the row, or there is nobody to have one.
-func judgeSound(e *letter, h *reconcile.Healed) verdict {
+// contradiction says in which way Clerk's answer is not what the event says, "" for none.
+func contradiction(e *letter, h *reconcile.Healed) string {
 	switch {
-	case e.age >= settleWithin:
-		return done
-	case e.Type == deleted && h.User != nil:
-		return tryAgain("Clerk sent user.deleted and still has the user")
-	case e.Type != deleted && h.User == nil && !h.Present && !e.buried:
-		return tryAgain("Clerk sent " + e.Type + " and does not have the user")
+	case e.Type != deleted && h.User == nil && !e.buried && (h.Finding == nil || !h.Finding.Fixed):
+		return "Clerk sent " + e.Type + " and does not have the user"
+	case e.Type == deleted && h.User != nil && h.Finding == nil:
+		return "Clerk sent user.deleted and still has the user"
 	default:
-		return done
+		return ""
 	}
 }
 
