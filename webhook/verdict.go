@@ -43,9 +43,9 @@ const settleWithin = 10 * time.Minute
 // an outage all events are old, and those that make way for others may still be behind them.
 const settleTries = 3
 
-// settling reports whether what keeps the event's row out may still pass by itself: an address moves from
-// one user to another, and the event of the first comes after that of the second; the
-// row that a foreign key or a trigger demands is about to come.
+// settling reports whether what keeps the event's row out may still pass by itself: an address
+// moves from one user to another, and the event of the first comes after that of the second; or
+// the row that a foreign key or a trigger demands is about to come.
 func (e *letter) settling() bool { return e.age < settleWithin || e.attempts < settleTries }
 
 // judge says what becomes of an event whose user was looked at. aborted is the guard
@@ -91,11 +91,18 @@ func contradiction(e *letter, h *reconcile.Healed) string {
 	switch {
 	case e.Type != deleted && h.User == nil && !e.buried && (h.Finding == nil || !h.Finding.Fixed):
 		return "Clerk sent " + e.Type + " and does not have the user"
-	case e.Type == deleted && h.User != nil && h.Finding == nil:
+	case e.Type == deleted && stillThere(h):
 		return "Clerk sent user.deleted and still has the user"
 	default:
 		return ""
 	}
+}
+
+// stillThere reports whether Clerk has the user, whatever was wrong with the row: by its
+// list, or by the lookup that an orphan's row waits for. Where Heal inserted the row, Clerk has the
+// user again, long after the deletion.
+func stillThere(h *reconcile.Healed) bool {
+	return h.User != nil && !h.Created || h.User == nil && h.Present && h.Finding == nil
 }
 
 // settled reports whether a guard that stopped others left this user in order.
