@@ -75,6 +75,24 @@ func (s *State) CountDead(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
+// CountWaiting counts the webhook events that wait to be worked off, and tells for how long the
+// oldest of them has, by the database's clock.
+func (s *State) CountWaiting(ctx context.Context) (n int64, oldest time.Duration, err error) {
+	var row struct {
+		N           int64
+		Oldest, Now stamp
+	}
+	err = s.db(ctx).Raw("SELECT count(*) AS n, min(received_at) AS oldest, "+s.names.clock+" AS now FROM "+s.names.events+
+		" WHERE table_name = ? AND done_at IS NULL AND dead_at IS NULL", s.table).Scan(&row).Error
+	if err != nil {
+		return 0, 0, fmt.Errorf("count waiting events: %w", s.fault(err))
+	}
+	if row.N > 0 {
+		oldest = max(time.Time(row.Now).Sub(time.Time(row.Oldest)), 0)
+	}
+	return row.N, oldest, nil
+}
+
 // PruneEvents forgets the webhook events that came to an end before that time, dead letters
 // included, and returns how many there were.
 func (s *State) PruneEvents(ctx context.Context, before time.Time) (n int64, err error) {

@@ -56,6 +56,7 @@ func healthy(steps int, seconds int) map[string]string {
 		add("rollcall_build_info", `,version="1"`, one)
 		add("rollcall_paused", "", still)
 		add("rollcall_webhook_dead", "", still)
+		add("rollcall_webhook_oldest_waiting_seconds", "", still)
 		add("rollcall_webhook_missed_total", "", still)
 		add("rollcall_arrivals_total", `,path="webhook"`, still)
 		add("rollcall_clerk_rate_limited_total", "", still)
@@ -151,6 +152,9 @@ func TestAlerts(t *testing.T) {
 			at{5 * m: nil, h: {"RollcallWebhooksMissed"}}},
 		{"nobody uses webhooks", 120, map[string]string{"rollcall_webhook_missed_total" + onA: "0+0.5x120"}, at{5 * m: nil, h: nil, 2 * h: nil}},
 		{"a dead letter", 60, map[string]string{"rollcall_webhook_dead": "0x10 1x50"}, at{20 * m: nil, 22 * m: {"RollcallDeadLetters"}}},
+		{"events wait for a moment", 60, map[string]string{"rollcall_webhook_oldest_waiting_seconds": "0x10 0+60x14 0x36"}, at{25 * m: nil, h: nil}},
+		{"events wait", 60, map[string]string{"rollcall_webhook_oldest_waiting_seconds": "0x10 0+60x50"}, at{30 * m: nil, 35 * m: {"RollcallWebhooksWaiting"}}},
+		{"events wait while paused", 60, map[string]string{"rollcall_webhook_oldest_waiting_seconds": "0x10 0+60x50", "rollcall_paused": "0x10 1x50"}, at{35 * m: nil, h: nil}},
 		{"one user is turned away", 60, map[string]string{`rollcall_ensure_total{job="rollcall",instance="a",result="unavailable"}`: "0x10 1x50"}, at{15 * m: nil, h: nil}},
 		{"users are turned away", 60, map[string]string{`rollcall_ensure_total{job="rollcall",instance="a",result="unavailable"}`: "0x10 0+30x50"},
 			at{12 * m: nil, 40 * m: {"RollcallEnsureFailing"}}},

@@ -16,6 +16,10 @@ type HealOptions struct {
 	// Deleted are those of the ids for which a verified user.deleted was seen. They
 	// get a tombstone first; a row is touched only once Clerk confirms.
 	Deleted map[string]bool
+	// OnlyDeleted leaves orphaned rows alone but those of Deleted: that Clerk does not
+	// tell of a user is no proof where nobody said that the user is gone, because its lists
+	// lag behind its events. People who ask for one user by hand see both sides before.
+	OnlyDeleted bool
 	// OnlyMissing leaves stale and orphaned rows alone: the first request of a
 	// user needs a row, and nothing else.
 	OnlyMissing bool
@@ -181,9 +185,17 @@ func (h *healing) look(ctx context.Context, ids []string) error {
 			return fmt.Errorf("read rows: %w", err)
 		}
 		for i, id := range unknown {
-			if rows[i] != nil {
-				h.presence[id] = true
+			if rows[i] == nil {
+				continue
+			}
+			h.presence[id] = true
+			if !h.opts.OnlyDeleted || h.opts.Deleted[id] {
 				h.orphans = append(h.orphans, id)
+				continue
+			}
+			err := h.emit(ctx, Finding{Kind: Orphaned, UserID: id, Detail: "Clerk does not have the user, and has not said that it was deleted: the next full run decides"})
+			if err != nil {
+				return err
 			}
 		}
 	}

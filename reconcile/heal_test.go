@@ -99,6 +99,27 @@ func TestHealLeavesAlone(t *testing.T) {
 	})
 }
 
+// TestHealDoubtsThatAUserIsGone: the app made the row, and Clerk's list does not show the user yet. Nobody
+// said that the user was deleted.
+func TestHealDoubtsThatAUserIsGone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(w *world) {
+		w.settled()
+		w.exec("INSERT INTO users (clerk_id, name) VALUES ('user_early', '')")
+		w.clerk.remove("user_0004")
+		got := w.heal(reconcile.HealOptions{OnlyDeleted: true, Deleted: map[string]bool{"user_0004": true}}, "user_early", "user_0004")
+		if f := got[0].Finding; f == nil || f.Kind != reconcile.Orphaned || f.Fixed || f.Detail == "" || !got[0].Present || !w.has("user_early") {
+			w.Errorf("%+v, finding %+v", got[0], f)
+		}
+		if buried, err := w.state.Tombstones(w.Context(), []string{"user_early"}); err != nil || len(buried) > 0 {
+			w.Errorf("tombstones %v, %v", buried, err)
+		}
+		if f := got[1].Finding; f == nil || !f.Fixed || w.has("user_0004") {
+			w.Errorf("%+v, finding %+v", got[1], f)
+		}
+	})
+}
+
 // A verified deletion leaves a tombstone, also where Clerk's lookups still show
 // the user: no later event brings the row back.
 func TestHealBuriesTheDeleted(t *testing.T) {

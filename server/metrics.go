@@ -39,6 +39,10 @@ type Gauges struct {
 	Paused                      bool
 	// Dead is the number of dead letters of the webhook's inbox.
 	Dead int64
+	// Waiting is the number of events in it that are still to be worked off, and OldestWaiting for how
+	// long the first of them has waited.
+	Waiting       int64
+	OldestWaiting time.Duration
 	// Unannounced is how many inserted users wait to be announced, and GivenUp how many
 	// are not tried any more.
 	Unannounced, GivenUp int64
@@ -169,9 +173,10 @@ func (m *Metrics) AlertSent(target, result string) { m.alerts.WithLabelValues(ta
 type shared struct {
 	read func(context.Context) (Gauges, error)
 
-	attempt, success, aborted, drift, users, paused, dead *prometheus.Desc
-	unannounced, givenUp                                  *prometheus.Desc
-	arrivals, missed, consistency                         *prometheus.Desc
+	attempt, success, aborted, drift, users, paused *prometheus.Desc
+	dead, waiting, oldest                           *prometheus.Desc
+	unannounced, givenUp                            *prometheus.Desc
+	arrivals, missed, consistency                   *prometheus.Desc
 
 	mu    sync.Mutex
 	last  Gauges
@@ -194,6 +199,8 @@ func newShared(read func(context.Context) (Gauges, error)) *shared {
 		users:       desc("clerk_users", "Users whom the last whole full run listed."),
 		paused:      desc("paused", "1 while Rollcall is paused."),
 		dead:        desc("webhook_dead", "Dead letters: webhook events that could not be processed."),
+		waiting:     desc("webhook_waiting", "Webhook events that are kept and not worked off yet."),
+		oldest:      desc("webhook_oldest_waiting_seconds", "For how long the oldest webhook event has waited that is not worked off yet; 0 where none waits."),
 		unannounced: desc("hook_waiting", "Inserted users who wait to be announced to the application."),
 		givenUp:     desc("hook_given_up", "Inserted users who could not be announced, and for whom no further attempt is made."),
 		arrivals:    desc("arrivals_total", "New users, by how their rows came.", "path"),
@@ -204,7 +211,7 @@ func newShared(read func(context.Context) (Gauges, error)) *shared {
 
 // Describe implements prometheus.Collector.
 func (s *shared) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.aborted, s.drift, s.users, s.paused, s.dead, s.unannounced, s.givenUp, s.arrivals, s.missed, s.consistency} {
+	for _, d := range []*prometheus.Desc{s.attempt, s.success, s.aborted, s.drift, s.users, s.paused, s.dead, s.waiting, s.oldest, s.unannounced, s.givenUp, s.arrivals, s.missed, s.consistency} {
 		out <- d
 	}
 }
@@ -237,6 +244,8 @@ func (s *shared) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(s.paused, paused)
 	gauge(s.dead, float64(g.Dead))
+	gauge(s.waiting, float64(g.Waiting))
+	gauge(s.oldest, g.OldestWaiting.Seconds())
 	gauge(s.unannounced, float64(g.Unannounced))
 	gauge(s.givenUp, float64(g.GivenUp))
 	s.collectArrivals(out, g.Arrivals)

@@ -33,6 +33,7 @@ func used(gauges error) *server.Metrics {
 	m := server.NewMetrics(server.MetricsConfig{Version: "1.2.3", Gauges: func(context.Context) (server.Gauges, error) {
 		return server.Gauges{Attempts: map[reconcile.Mode]time.Time{reconcile.Full: at}, Successes: map[reconcile.Mode]time.Time{reconcile.Full: at},
 			Aborts: map[reconcile.Mode]time.Time{reconcile.Full: at}, Drift: map[reconcile.Kind]int64{reconcile.Stale: 3}, Users: 12345, Paused: true, Dead: 2,
+			Waiting: 5, OldestWaiting: 90 * time.Second,
 			Unannounced: 4, GivenUp: 1, Arrivals: arrivals()}, gauges
 	}})
 	r := &reconcile.RunReport{Mode: reconcile.Full, Outcome: reconcile.Repaired, StartedAt: at, FinishedAt: at.Add(2 * time.Second)}
@@ -71,7 +72,7 @@ func TestMetrics(t *testing.T) {
 		`rollcall_run_duration_seconds_sum{mode="full"} 2`, `rollcall_drift_rows{kind="stale"} 3`, `rollcall_drift_rows{kind="missing"} 0`,
 		`rollcall_fixed_rows_total{kind="missing"} 6`, `rollcall_fixed_rows_total{kind="stale"} 0`, `rollcall_clerk_users 12345`,
 		`rollcall_clerk_requests_total{code="200"} 2`, `rollcall_clerk_requests_total{code="none"} 1`, `rollcall_clerk_rate_limited_total 1`,
-		`rollcall_webhook_events_total{result="processed",type="user.created"} 1`, `rollcall_webhook_dead 2`, `rollcall_webhook_missed_total 6`,
+		`rollcall_webhook_events_total{result="processed",type="user.created"} 1`, `rollcall_webhook_dead 2`, `rollcall_webhook_waiting 5`, `rollcall_webhook_oldest_waiting_seconds 90`, `rollcall_webhook_missed_total 6`,
 		`rollcall_time_to_consistency_seconds_count{path="run"} 6`, `rollcall_time_to_consistency_seconds_bucket{path="run",le="3600"} 4`,
 		`rollcall_time_to_consistency_seconds_sum{path="run"} 9000`, `rollcall_arrivals_total{path="app"} 2`, `rollcall_arrivals_total{path="ensure"} 0`,
 		`rollcall_hook_waiting 4`, `rollcall_hook_given_up 1`, `rollcall_hook_deliveries_total{result="delivered"} 1`, `rollcall_ensure_total{result="created"} 1`,

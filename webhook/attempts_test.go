@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,37 @@ func TestABadEventDoesNotHoldBackOthers(t *testing.T) {
 				t.Errorf("%+v, %v", letters, err)
 			}
 		})
+	}
+}
+
+// TestWhereTimeIsShortFewerGoTogether: Clerk allows so few requests that the time of one treatment is over
+// before many users are looked at. That counts as no attempt, and some come to their end all the same.
+func TestWhereTimeIsShortFewerGoTogether(t *testing.T) {
+	t.Parallel()
+	var cut atomic.Int64
+	var w *world
+	w = newWorld(t, direct, func(c *webhook.Config) {
+		c.RescueAfter = 3 * time.Second
+		c.Heal = func(ctx context.Context, ids []string, gone map[string]bool) ([]reconcile.Healed, error) {
+			if len(ids) > 4 {
+				<-ctx.Done()
+				cut.Add(1)
+				return nil, errors.New("it says nothing of the time")
+			}
+			return w.heal(ctx, ids, gone)
+		}
+	})
+	for i := range 12 {
+		w.sim.Create(person(i))
+	}
+	w.oneJob()
+	w.run()
+	eventually(w, "all are done", func() bool {
+		pgtest.Exec(t, w.pool.Config().ConnString(), "UPDATE rollcall.river_job SET scheduled_at = now(), state = 'available' WHERE state = 'scheduled'")
+		return w.counted("user.created done") == 12
+	})
+	if n := w.one("SELECT count(*) FROM rollcall.events WHERE attempts = 1"); n != 12 || cut.Load() == 0 {
+		t.Errorf("%d of 12 were done at the first attempt, %d treatments were cut short", n, cut.Load())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,6 +24,8 @@ type group[In, Out any] struct {
 	linger time.Duration
 	// bound is the weight that may wait; 0 is any.
 	bound int
+	// leave has those who do not wait any longer not be served either: they come again.
+	leave bool
 
 	mu      sync.Mutex
 	waiting []*passenger[In, Out]
@@ -42,7 +45,8 @@ type passenger[In, Out any] struct {
 // errCrowded says that too many wait already.
 var errCrowded = errors.New("too much waits already")
 
-// ask waits for an answer, or for the end of ctx: what was asked for is done all the same.
+// ask waits for an answer, or for the end of ctx: what was asked for is done all the same, but
+// where leave is set and its flight has not begun.
 func (g *group[In, Out]) ask(ctx context.Context, in In) (out Out, err error) {
 	p := &passenger[In, Out]{in: in, done: make(chan struct{})}
 	w := g.weigh(p)
@@ -62,7 +66,20 @@ func (g *group[In, Out]) ask(ctx context.Context, in In) (out Out, err error) {
 	case <-p.done:
 		return p.out, p.err
 	case <-ctx.Done():
+		if g.leave {
+			g.abandon(p)
+		}
 		return out, ctx.Err()
+	}
+}
+
+// abandon takes one who still waits out.
+func (g *group[In, Out]) abandon(p *passenger[In, Out]) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, p); i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+		g.load -= g.weigh(p)
 	}
 }
 

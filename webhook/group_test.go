@@ -105,6 +105,38 @@ func TestWhatWaitsIsBoundedByItsWeight(t *testing.T) {
 	})
 }
 
+// TestWhoLeavesIsNotServed has one ask again and again, who does not wait for long, behind a flight that takes its time.
+func TestWhoLeavesIsNotServed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubler{takes: time.Hour}
+		g := &group[int, int]{do: d.do, most: 10, weight: func(n int) int { return n }, flights: 1, leave: true}
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = g.ask(t.Context(), 9) }) // it flies
+		synctest.Wait()
+		all.Go(func() {
+			if got, err := g.ask(t.Context(), 3); err != nil || got != 6 {
+				t.Errorf("who waits gets %d, %v", got, err)
+			}
+		})
+		synctest.Wait()
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := g.ask(ctx, 7); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			cancel()
+		}
+		if len(g.waiting) != 1 || g.load != 3 {
+			t.Errorf("%d wait, and weigh %d", len(g.waiting), g.load)
+		}
+		all.Wait()
+		if g.land(); len(d.sizes) != 2 || g.load != 0 {
+			t.Errorf("the flights had %v", d.sizes)
+		}
+	})
+}
+
 func TestEventsWeighWhatTheyHold(t *testing.T) {
 	t.Parallel()
 	if n := weightOf(Event{Payload: make([]byte, 3000)}); n*500 > keepMost || n*4096 > keepBound {

@@ -33,7 +33,7 @@ type Config struct {
 	// Policy is what Heal does; it decides what is a dead letter.
 	Policy reconcile.Policy
 	// Heal heals users, as reconcile.Engine.Heal does; gone holds those for whom
-	// user.deleted was seen. An error of Clerk's wraps ErrClerk.
+	// user.deleted was seen, and no other's row may be taken for orphaned. An error of Clerk's wraps ErrClerk.
 	Heal func(ctx context.Context, ids []string, gone map[string]bool) ([]reconcile.Healed, error)
 	// Instance is the Clerk instance whose events are meant; "" is any.
 	Instance func(ctx context.Context) (string, error)
@@ -65,6 +65,8 @@ type Receiver struct {
 	keeping  *group[Event, bool]
 	treating *group[task, error]
 	prepared atomic.Bool
+	// stride is how many events are healed at a time. It is smaller while that takes too long.
+	stride atomic.Int64
 	// working ends when the jobs must.
 	working context.Context //nolint:containedctx // It is Run's, for what the jobs do together.
 }
@@ -126,8 +128,9 @@ func New(cfg Config) (*Receiver, error) {
 	}
 	r := &Receiver{cfg: cfg, log: cfg.Logger, inbox: box, working: context.Background()}
 	r.keeping = &group[Event, bool]{most: keepMost, weight: weightOf, flights: keepFlights, linger: keepLinger, bound: keepBound, do: r.keepAll}
-	r.treating = &group[task, error]{most: treatMost, weight: func(t task) int { return len(t.seqs) }, flights: treatFlights,
+	r.treating = &group[task, error]{most: treatMost, leave: true, weight: func(t task) int { return len(t.seqs) }, flights: treatFlights,
 		do: func(tasks []task) ([]error, error) { return r.treat(r.working, tasks) }}
+	r.stride.Store(maxJob)
 	r.Handler = newHandler(v, r, cfg.Count, cfg.Logger)
 	return r, nil
 }
@@ -261,6 +264,9 @@ func (r *Receiver) awaitReady(ctx context.Context) bool {
 	}
 }
 
+// jobTimeout is how long a job may take: it is over before the job is given to another process.
+func (r *Receiver) jobTimeout() time.Duration { return min(jobTimeout, r.cfg.RescueAfter*2/3) }
+
 // client makes River's client that works jobs.
 func (r *Receiver) client(pollOnly bool) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
@@ -270,7 +276,7 @@ func (r *Receiver) client(pollOnly bool) (*river.Client[pgx.Tx], error) {
 	cfg := &river.Config{
 		Schema: "rollcall", Logger: riverLog(r.log), Workers: workers, PollOnly: pollOnly,
 		Queues:     map[string]river.QueueConfig{queueOf(r.cfg.Table): {MaxWorkers: maxWorkers}},
-		JobTimeout: min(jobTimeout, r.cfg.RescueAfter*2/3), RescueStuckJobsAfter: r.cfg.RescueAfter,
+		JobTimeout: r.jobTimeout(), RescueStuckJobsAfter: r.cfg.RescueAfter,
 		CompletedJobRetentionPeriod: jobsKept, CancelledJobRetentionPeriod: jobsKept,
 		// It needs an owner, which a role with grants by column is not.
 		ReindexerIndexNames: []string{},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.uber.org/zap"
 
@@ -12,8 +11,12 @@ import (
 )
 
 // treat works the events of several jobs off together. The result, parallel to the
-// tasks, says why a task must come again, nil for done.
-func (r *Receiver) treat(ctx context.Context, tasks []task) ([]error, error) {
+// tasks, says why a task must come again, nil for done. While Clerk is away its requests are
+// repeated for minutes, which is longer than a job has: one that waits for a treatment to end, and
+// has part in the next one, hears what became of it within its own time.
+func (r *Receiver) treat(working context.Context, tasks []task) ([]error, error) {
+	ctx, cancel := context.WithTimeout(working, r.jobTimeout()*2/5)
+	defer cancel()
 	var seqs []int64
 	for _, t := range tasks {
 		seqs = append(seqs, t.seqs...)
@@ -54,7 +57,7 @@ func (r *Receiver) treat(ctx context.Context, tasks []task) ([]error, error) {
 		letters, verdicts = judged(letters, verdicts) // the others are left as they are: this was no attempt
 	}
 	if len(letters) > 0 {
-		if err := r.inbox.settle(ctx, letters, verdicts); err != nil {
+		if err := r.inbox.settle(working, letters, verdicts); err != nil {
 			return nil, err
 		}
 	}
@@ -95,12 +98,19 @@ func (r *Receiver) screen(ctx context.Context, letters []letter, verdicts []verd
 
 // heal heals the users of the events at these places, at most maxJob at a time, and
 // fills in the verdicts. The error is what stopped it, which says nothing about the events
-// that have no verdict then.
+// that have no verdict then. Where the time was too short for as many as went together, fewer do the next
+// time, so that some come to their end also where Clerk allows few requests.
 func (r *Receiver) heal(ctx context.Context, letters []letter, fit []int, verdicts []verdict) error {
-	for part := range slices.Chunk(fit, maxJob) {
-		if err := r.healPart(ctx, letters, part, verdicts); err != nil {
+	for len(fit) > 0 {
+		n := min(int(r.stride.Load()), len(fit))
+		if err := r.healPart(ctx, letters, fit[:n], verdicts); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) { // or it would pass before a request's turn
+				r.stride.Store(int64(max(n/2, 1)))
+			}
 			return err
 		}
+		r.stride.Store(min(2*r.stride.Load(), maxJob))
+		fit = fit[n:]
 	}
 	return nil
 }
@@ -122,7 +132,9 @@ func (r *Receiver) healPart(ctx context.Context, letters []letter, part []int, v
 			verdicts[i] = judge(&letters[i], &healed[k], r.cfg.Policy, aborted)
 		}
 		return nil
-	case passing(err) || ctx.Err() != nil:
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	case passing(err):
 		return err
 	case len(part) == 1:
 		verdicts[part[0]] = tryAgain(err.Error())

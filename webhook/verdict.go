@@ -34,31 +34,42 @@ var done = verdict{done: true}
 
 func tryAgain(reason string) verdict { return verdict{reason: reason} }
 
-// settleWithin is how long Clerk's own lists may lag behind its events. Up to that age
-// an event that Clerk's answer contradicts is tried again, and then Clerk's answer counts.
+// settleWithin is how long Clerk's own lists may lag behind its events, and events behind one
+// another. Up to that age an event that Clerk's answer contradicts is tried again, and then
+// Clerk's answer counts; and so is one whose row something keeps out.
 const settleWithin = 10 * time.Minute
+
+// settleTries is how often an event is tried again at least whose row something keeps out. After
+// an outage all events are old, and those that make way for others may still be behind them.
+const settleTries = 3
+
+// settling reports whether what keeps the event's row out may still pass by itself: an address
+// moves from one user to another, and the event of the first comes after that of the second; or
+// the row that a foreign key or a trigger demands is about to come.
+func (e *letter) settling() bool { return e.age < settleWithin || e.attempts < settleTries }
 
 // judge says what becomes of an event whose user was looked at. aborted is the guard
 // that stopped something on the way, nil for none.
 //
 // What remains wrong is a finding, which runs report and cure, and no reason to keep the
 // event: that the policy only reports drift does not make a dead letter of every change. Two
-// things do, because somebody waits for that row: a row that the database refuses,
-// and one that cannot be inserted because of another.
+// things do, unless they pass, because somebody waits for that row: a row that the database
+// refuses, and one that cannot be inserted because of another.
 func judge(e *letter, h *reconcile.Healed, policy reconcile.Policy, aborted error) verdict {
 	f := h.Finding
 	if aborted != nil && !settled(h) {
 		return tryAgain(aborted.Error())
 	}
+	if reason := contradiction(e, h); reason != "" && e.age < settleWithin {
+		return tryAgain(reason)
+	}
 	switch {
-	case f == nil:
-		return judgeSound(e, h)
-	case f.Fixed:
+	case f == nil, f.Fixed:
 		return done
 	case f.Kind == reconcile.Rejected:
-		return verdict{cause: rejected, reason: f.Detail}
+		return keptOut(e, rejected, f.Detail)
 	case f.Kind == reconcile.Conflict && !h.Present:
-		return verdict{cause: conflict, reason: conflictReason(f)}
+		return keptOut(e, conflict, conflictReason(f))
 	case f.Kind == reconcile.Stale && policy.Stale == reconcile.Update && !slices.Contains(f.Fields, reconcile.DeletedAtField):
 		// The row changed at that moment, or another row is about to let a value go.
 		return tryAgain("the row could not be updated: " + f.Detail)
@@ -67,18 +78,31 @@ func judge(e *letter, h *reconcile.Healed, policy reconcile.Policy, aborted erro
 	}
 }
 
-// judgeSound is judge where nothing is wrong with the row, or there is nobody to have one.
-func judgeSound(e *letter, h *reconcile.Healed) verdict {
-	switch {
-	case e.age >= settleWithin:
-		return done
-	case e.Type == deleted && h.User != nil:
-		return tryAgain("Clerk sent user.deleted and still has the user")
-	case e.Type != deleted && h.User == nil && !h.Present && !e.buried:
-		return tryAgain("Clerk sent " + e.Type + " and does not have the user")
-	default:
-		return done
+// keptOut is the verdict on an event whose row something keeps out.
+func keptOut(e *letter, c cause, reason string) verdict {
+	if e.settling() {
+		return tryAgain(reason)
 	}
+	return verdict{cause: c, reason: reason}
+}
+
+// contradiction says in which way Clerk's answer is not what the event says, "" for none.
+func contradiction(e *letter, h *reconcile.Healed) string {
+	switch {
+	case e.Type != deleted && h.User == nil && !e.buried && (h.Finding == nil || !h.Finding.Fixed):
+		return "Clerk sent " + e.Type + " and does not have the user"
+	case e.Type == deleted && stillThere(h):
+		return "Clerk sent user.deleted and still has the user"
+	default:
+		return ""
+	}
+}
+
+// stillThere reports whether Clerk has the user, whatever was wrong with the row: by its
+// list, or by the lookup that an orphan's row waits for. Where Heal inserted the row, Clerk has the
+// user again, long after the deletion.
+func stillThere(h *reconcile.Healed) bool {
+	return h.User != nil && !h.Created || h.User == nil && h.Present && h.Finding == nil
 }
 
 // settled reports whether a guard that stopped others left this user in order.

@@ -131,7 +131,7 @@ func worldOn(t *testing.T, direct, url string, change func(*webhook.Config)) *wo
 
 // heal is what the program hands to the receiver.
 func (w *world) heal(ctx context.Context, ids []string, gone map[string]bool) ([]reconcile.Healed, error) {
-	healed, err := w.engine.Heal(ctx, ids, reconcile.HealOptions{Writer: "webhook", Deleted: gone})
+	healed, err := w.engine.Heal(ctx, ids, reconcile.HealOptions{Writer: "webhook", Deleted: gone, OnlyDeleted: true})
 	var refused *clerkclient.Error
 	var network net.Error
 	if errors.As(err, &refused) || errors.As(err, &network) {

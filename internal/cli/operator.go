@@ -283,6 +283,9 @@ func (o *operator) Gauges(ctx context.Context) (server.Gauges, error) {
 		return server.Gauges{}, err
 	}
 	g := server.Gauges{Attempts: view.Attempts, Successes: view.Successes, Aborts: view.Aborts, Drift: view.Open, Paused: view.Pause.Paused(), Dead: view.Dead}
+	if g.Waiting, g.OldestWaiting, err = a.state.CountWaiting(ctx); err != nil {
+		return server.Gauges{}, err
+	}
 	if g.Arrivals, err = a.state.ArrivalTotals(ctx); err != nil {
 		return server.Gauges{}, err
 	}

@@ -97,7 +97,7 @@ func (o *operator) healEvents(ctx context.Context, ids []string, gone map[string
 	if _, err := o.opened(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", reconcile.ErrUnavailable, err)
 	}
-	healed, err := o.heal(ctx, ids, reconcile.HealOptions{Writer: "webhook", Deleted: gone})
+	healed, err := o.heal(ctx, ids, reconcile.HealOptions{Writer: "webhook", Deleted: gone, OnlyDeleted: true})
 	if err = clerkError(err); errors.Is(err, server.ErrClerk) {
 		err = fmt.Errorf("%w: %w", webhook.ErrClerk, err)
 	}
