@@ -127,9 +127,11 @@ func TestWhoLeavesIsNotServed(t *testing.T) {
 			}
 			cancel()
 		}
+		g.mu.Lock()
 		if len(g.waiting) != 1 || g.load != 3 {
 			t.Errorf("%d wait, and weigh %d", len(g.waiting), g.load)
 		}
+		g.mu.Unlock()
 		all.Wait()
 		if g.land(); len(d.sizes) != 2 || g.load != 0 {
 			t.Errorf("the flights had %v", d.sizes)
