@@ -159,3 +159,28 @@ func (p *process) metrics() string {
 	}
 	return string(body)
 }
+
+// TestEnsureKeepsItsProof: runs look at the table anew, and the key is still the same.
+func TestEnsureKeepsItsProof(t *testing.T) {
+	t.Parallel()
+	s := newEnsureSite(t, "")
+	d := startDaemon(t, s.env...)
+	d.await(1, "run", "outcome", "repaired")
+	a := newAPI(t, d)
+	for i := range 2 {
+		before := s.sim.Requests()["instance"]
+		id := s.sim.Create(clerksim.NewUser{})
+		token, _ := s.sim.SessionToken(clerksim.Session{UserID: id, AuthorizedParty: "https://app.example.com"})
+		if status, answer := d.ensure(token); status != 200 || answer["created"] != true {
+			t.Errorf("%d %v", status, answer)
+		}
+		if asked := s.sim.Requests()["instance"] - before; asked != int64(1-i) {
+			t.Errorf("user %d: Clerk was asked for its instance %d times", i, asked)
+		}
+		if i == 0 {
+			a.call(202, "", "POST", "/api/runs", `{"mode":"full"}`)
+			d.await(1, "run", "outcome", "in_sync")
+		}
+	}
+	d.signal(0, syscall.SIGTERM)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -252,48 +251,5 @@ func (h *healing) endFindings(ctx context.Context, healed []Healed) error {
 	if err := h.try(ctx, func() error { return h.State.RecordFindings(ctx, h.report.RunID, ended) }); err != nil {
 		return fmt.Errorf("end findings: %w", err)
 	}
-	return nil
-}
-
-// proof remembers for how long it is proven that this is the right Clerk for
-// the table.
-type proof struct {
-	mu    sync.Mutex
-	until time.Time
-}
-
-// proofLasts is how long it is not asked again: long enough to cost nothing,
-// short against the time in which somebody changes a secret key.
-const proofLasts = 10 * time.Minute
-
-// proveOnce holds the instance against the one that the table belongs to. Where
-// neither is known it takes a whole census, as a run does.
-func (h *healing) proveOnce(ctx context.Context) error {
-	p := &h.proof
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if h.now().Before(p.until) {
-		return nil
-	}
-	if err := h.checkInstance(ctx); err != nil {
-		return err
-	}
-	known := h.Guard.Instance != "" && h.Guard.Instance != InstanceAuto && h.Guard.Instance != InstanceOff
-	if !known && h.State != nil {
-		var instance string
-		if err := h.try(ctx, func() (err error) { instance, err = h.State.Instance(ctx); return err }); err != nil {
-			return fmt.Errorf("read the known instance: %w", err)
-		}
-		known = instance != ""
-	}
-	if h.report.Clerk.InstanceID == "" || !known {
-		if err := h.takeCensus(ctx); err != nil {
-			return err
-		}
-		if err := h.checkOverlap(ctx); err != nil {
-			return err
-		}
-	}
-	p.until = h.now().Add(proofLasts)
 	return nil
 }

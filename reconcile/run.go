@@ -130,7 +130,7 @@ func (r *run) prove(ctx context.Context) error {
 	if err := together(ctx, r.checkInstance, r.takeCensus); err != nil {
 		return err
 	}
-	return r.checkOverlap(ctx)
+	return r.checkOverlap(ctx, r.census.sample)
 }
 
 // await waits for channels to be closed.
