@@ -97,6 +97,13 @@ func TestEnsure(t *testing.T) {
 		t.Errorf("a user whose address is taken: %d %v", status, answer)
 	}
 
+	// Somebody cures it, and the user does not have to wait until the refusal is forgotten.
+	pgtest.Exec(t, s.url, "UPDATE users SET email = 'other@example.com' WHERE email = 'late@example.com'")
+	newAPI(t, d).call(200, "", "POST", "/api/users/"+twin+"/sync", "")
+	if status, answer := d.ensure(token); status != 200 || answer["status"] != "present" {
+		t.Errorf("the same user, whose row is there now: %d %v", status, answer)
+	}
+
 	if code, out := runs(t, s.env, "pause", "a test"); code != 0 {
 		t.Fatalf("pause: %d: %s", code, out)
 	}

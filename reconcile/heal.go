@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,10 @@ type HealOptions struct {
 	// OnlyMissing leaves stale and orphaned rows alone: the first request of a
 	// user needs a row, and nothing else.
 	OnlyMissing bool
+	// AskAlone is asked before each request for a single user whom Clerk's lookup did not
+	// return: lookups may lag behind a sign-up. Where it says no, the user is Unsure.
+	// Nil takes the lookup at its word.
+	AskAlone func() bool
 }
 
 // Writers are those who write outside of runs.
@@ -31,6 +36,8 @@ type Healed struct {
 	// Finding is what was wrong, and whether it was cured; nil: nothing, or a user
 	// whom Clerk and the table both do not have.
 	Finding *Finding
+	// Unsure says that Clerk may have the user all the same: only a lookup was asked.
+	Unsure bool
 	// Created says that Heal inserted the row, Present that there is one now which
 	// is not soft-deleted.
 	Created, Present bool
@@ -82,11 +89,12 @@ type healing struct {
 	opts     HealOptions
 	users    map[string]User
 	presence map[string]bool // has a row
+	unsure   map[string]bool
 	findings map[string]Finding
 }
 
 func (e *Engine) newHealing(ids []string, o HealOptions) *healing {
-	h := &healing{asked: ids, opts: o, users: map[string]User{}, presence: map[string]bool{}, findings: map[string]Finding{}}
+	h := &healing{asked: ids, opts: o, users: map[string]User{}, presence: map[string]bool{}, unsure: map[string]bool{}, findings: map[string]Finding{}}
 	for _, id := range ids {
 		if !slices.Contains(h.ids, id) {
 			h.ids = append(h.ids, id)
@@ -165,6 +173,7 @@ func (h *healing) look(ctx context.Context, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("look users up: %w", err)
 	}
+	users = h.askAlone(ctx, ids, users)
 	var comparisons []Comparison
 	if err := h.try(ctx, func() (err error) { comparisons, err = h.Table.Compare(ctx, users); return err }); err != nil {
 		return fmt.Errorf("compare with table %s: %w", h.Table.Name(), err)
@@ -190,6 +199,31 @@ func (h *healing) look(ctx context.Context, ids []string) error {
 		return err
 	}
 	return h.lookAgain(ctx, users)
+}
+
+// askAlone adds the users whom Clerk has although the lookup did not return them.
+func (h *healing) askAlone(ctx context.Context, ids []string, users []User) []User {
+	if h.opts.AskAlone == nil {
+		return users
+	}
+	for _, id := range ids {
+		if slices.ContainsFunc(users, func(u User) bool { return u.ID == id }) {
+			continue
+		}
+		if !h.opts.AskAlone() {
+			h.unsure[id] = true
+			continue
+		}
+		switch u, err := h.Source.Get(ctx, id); {
+		case err == nil:
+			users = append(users, u)
+			h.late = append(h.late, u)
+		case !errors.Is(err, ErrGone): // about this user: the others go on
+			h.log.Warn("ask Clerk for a user whom its lookup did not return", "user_id", id, "error", err)
+			h.unsure[id] = true
+		}
+	}
+	return users
 }
 
 // lookAgain tells a row that somebody else inserted meanwhile from one that was
@@ -220,7 +254,7 @@ func (h *healing) lookAgain(ctx context.Context, users []User) error {
 func (h *healing) results() []Healed {
 	out := make([]Healed, len(h.asked))
 	for i, id := range h.asked {
-		r := Healed{UserID: id, Present: h.presence[id]}
+		r := Healed{UserID: id, Unsure: h.unsure[id], Present: h.presence[id]}
 		if u, known := h.users[id]; known {
 			r.User = &u
 		}

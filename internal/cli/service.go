@@ -164,16 +164,16 @@ func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOption
 	if slices.ContainsFunc(healed, func(h reconcile.Healed) bool { return h.Created }) {
 		s.wake()
 	}
-	var gone []string
+	var changed []string // otherwise than the check on first requests may remember
 	for _, h := range healed {
 		if h.Created {
 			err = errors.Join(err, s.found(*h.Finding))
 		}
-		if !h.Present && !o.DryRun {
-			gone = append(gone, h.UserID)
+		if !h.Present && !o.DryRun || h.Created && o.Writer != "ensure" {
+			changed = append(changed, h.UserID)
 		}
 	}
-	s.forget(gone...)
+	s.forget(changed...)
 	return healed, err
 }
 
