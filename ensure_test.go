@@ -97,6 +97,13 @@ func TestEnsure(t *testing.T) {
 		t.Errorf("a user whose address is taken: %d %v", status, answer)
 	}
 
+	// Somebody cures it, and the user does not have to wait until the refusal is forgotten.
+	pgtest.Exec(t, s.url, "UPDATE users SET email = 'other@example.com' WHERE email = 'late@example.com'")
+	newAPI(t, d).call(200, "", "POST", "/api/users/"+twin+"/sync", "")
+	if status, answer := d.ensure(token); status != 200 || answer["status"] != "present" {
+		t.Errorf("the same user, whose row is there now: %d %v", status, answer)
+	}
+
 	if code, out := runs(t, s.env, "pause", "a test"); code != 0 {
 		t.Fatalf("pause: %d: %s", code, out)
 	}
@@ -158,4 +165,29 @@ func (p *process) metrics() string {
 		p.Fatal(err)
 	}
 	return string(body)
+}
+
+// TestEnsureKeepsItsProof: runs look at the table anew, and the key is still the same.
+func TestEnsureKeepsItsProof(t *testing.T) {
+	t.Parallel()
+	s := newEnsureSite(t, "")
+	d := startDaemon(t, s.env...)
+	d.await(1, "run", "outcome", "repaired")
+	a := newAPI(t, d)
+	for i := range 2 {
+		before := s.sim.Requests()["instance"]
+		id := s.sim.Create(clerksim.NewUser{})
+		token, _ := s.sim.SessionToken(clerksim.Session{UserID: id, AuthorizedParty: "https://app.example.com"})
+		if status, answer := d.ensure(token); status != 200 || answer["created"] != true {
+			t.Errorf("%d %v", status, answer)
+		}
+		if asked := s.sim.Requests()["instance"] - before; asked != int64(1-i) {
+			t.Errorf("user %d: Clerk was asked for its instance %d times", i, asked)
+		}
+		if i == 0 {
+			a.call(202, "", "POST", "/api/runs", `{"mode":"full"}`)
+			d.await(1, "run", "outcome", "in_sync")
+		}
+	}
+	d.signal(0, syscall.SIGTERM)
 }

@@ -36,7 +36,7 @@ type Clerk struct {
 	SecretKey Secret
 	// APIURL has no slash at its end.
 	APIURL string
-	// RateShare is the share of the instance's limit that Rollcall may use, 0.01 to 1.
+	// RateShare is the share of the instance's limit that this process may use, 0.01 to 1.
 	RateShare float64
 	// RateLimit is the instance's limit in requests a second (the file gives it
 	// for ten seconds, as Clerk does). 0 leaves it to the key; negative is none at all.

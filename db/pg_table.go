@@ -216,6 +216,18 @@ func columnsOf[T any](rows []T, n int, values func(T) []*string) []any {
 
 // Scan streams every row's key.
 func (t *pgTable) Scan(ctx context.Context, visit func(reconcile.Key) error) error {
+	deleted := "false"
+	if t.deletedAt != nil {
+		deleted = t.deletedSQL("")
+	}
+	query := fmt.Sprintf("SELECT %s::text, %s FROM %s", t.key.quoted, deleted, t.catalog.ident)
+	return t.allRows(ctx, query, func(raw [][]byte) error {
+		return visit(reconcile.Key{ID: keyText(t.key, raw[0]), SoftDeleted: isTrue(raw[1])})
+	})
+}
+
+// allRows visits what a query answers of the table, without any row being hidden.
+func (t *pgTable) allRows(ctx context.Context, query string, visit func(raw [][]byte) error) error {
 	tx, err := t.conn.Pool.BeginTx(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return pgError(err)
@@ -225,19 +237,13 @@ func (t *pgTable) Scan(ctx context.Context, visit func(reconcile.Key) error) err
 	if _, err := tx.Exec(ctx, "SET LOCAL row_security = off"); err != nil {
 		return pgError(err)
 	}
-	deleted := "false"
-	if t.deletedAt != nil {
-		deleted = t.deletedSQL("")
-	}
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s::text, %s FROM %s", t.key.quoted, deleted, t.catalog.ident))
+	rows, err := tx.Query(ctx, query)
 	if err != nil {
 		return pgError(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		raw := rows.RawValues()
-		k := reconcile.Key{ID: keyText(t.key, raw[0]), SoftDeleted: isTrue(raw[1])}
-		if err := visit(k); err != nil {
+		if err := visit(rows.RawValues()); err != nil {
 			return err
 		}
 	}

@@ -107,6 +107,15 @@ func (t *sqliteTable) Scan(ctx context.Context, visit func(reconcile.Key) error)
 	return sqliteError(rows.Err())
 }
 
+// Sample returns the keys of random linked rows. SQLite reads every key for it, but
+// keeps a few: it is in this process, and such tables are small.
+func (t *sqliteTable) Sample(ctx context.Context, n int) ([]string, error) {
+	key := "CAST(" + t.key.quoted + " AS TEXT)"
+	return queryAll[string](ctx, t.conn.SQL, fmt.Sprintf("SELECT %[1]s FROM %[2]s WHERE substr(%[1]s, 1, 5) = 'user_'"+
+		" AND length(%[1]s) BETWEEN 6 AND 205 AND substr(%[1]s, 6) NOT GLOB '*[^0-9A-Za-z_]*' AND NOT (%[3]s) ORDER BY random() LIMIT ?",
+		key, t.catalog.ident, t.deletedSQL()), n)
+}
+
 // stored is a row as it was read.
 type stored struct {
 	id      string

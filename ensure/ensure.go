@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +57,7 @@ type Result struct {
 type Ensurer struct {
 	cache   *cache
 	flights singleflight.Group
+	flying  sync.WaitGroup // those who wait for flights, and the flights that they left
 	source  source
 	limits  Limits
 	log     *slog.Logger
@@ -94,13 +96,37 @@ func (e *Ensurer) Ensure(ctx context.Context, userID string) (Result, error) {
 	if !reconcile.IsUserID(userID) {
 		return Result{}, &Error{UserID: printable(userID, 64), Reason: ErrNoUser}
 	}
-	landed := e.flights.DoChan(userID, func() (any, error) { return e.fly(ctx, userID), nil })
+	f, mine, err := e.board(ctx, userID, userID)
+	if err == nil && !mine && errors.Is(f.err, ErrInvalidToken) {
+		// That was the token of who began the flight, which may not be ours: ask with our own,
+		// and together with those alone who have the same.
+		f, _, err = e.board(ctx, userID, userID+" "+tokenOf(ctx))
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Created: f.created && f.told.CompareAndSwap(false, true), Cached: f.cached}, f.err
+}
+
+// board waits for the flight of this name, and begins it where there is none: then it is
+// the caller's own. The error is ctx's.
+func (e *Ensurer) board(ctx context.Context, userID, name string) (f *flight, mine bool, err error) {
+	var began bool // not mine, which is written where the caller leaves
+	e.flying.Add(1)
+	landed := e.flights.DoChan(name, func() (any, error) {
+		began = true
+		return e.fly(ctx, userID), nil
+	})
 	select {
 	case l := <-landed:
-		f := l.Val.(*flight) //nolint:forcetypeassert // fly returns nothing else
-		return Result{Created: f.created && f.told.CompareAndSwap(false, true), Cached: f.cached}, f.err
+		e.flying.Done()
+		return l.Val.(*flight), began, nil //nolint:forcetypeassert // fly returns nothing else
 	case <-ctx.Done():
-		return Result{}, fmt.Errorf("ensure user %s: %w", userID, ctx.Err())
+		go func() { // the flight goes on, and Wait waits for it
+			<-landed
+			e.flying.Done()
+		}()
+		return nil, false, fmt.Errorf("ensure user %s: %w", userID, ctx.Err())
 	}
 }
 
@@ -117,7 +143,10 @@ func (e *Ensurer) Forget(ctx context.Context, userIDs ...string) {
 }
 
 // Wait returns once nothing is under way any more, within Limits.Timeout or little more.
-func (e *Ensurer) Wait() { e.source.wait() }
+func (e *Ensurer) Wait() {
+	e.flying.Wait()
+	e.source.wait()
+}
 
 // flight is one look at a user, for everybody who asks meanwhile.
 type flight struct {
@@ -142,7 +171,7 @@ func (e *Ensurer) fly(ctx context.Context, userID string) *flight {
 			until = most
 		}
 	case errors.Is(err, ErrInvalidToken): // about the token, which may be another one next time
-		until = now
+		return &flight{err: err}
 	case Passes(err):
 		until = now.Add(min(transientTTL, e.limits.NegativeTTL))
 	default:

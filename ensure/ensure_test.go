@@ -66,6 +66,7 @@ func TestWhyAUserHasNoRow(t *testing.T) {
 		passes bool
 	}{
 		"Clerk does not have the user":      {healed: reconcile.Healed{UserID: someone}, reason: ensure.ErrGone, code: "user_gone", status: 404},
+		"Clerk's list may lag behind":       {healed: reconcile.Healed{UserID: someone, Unsure: true}, reason: ensure.ErrUnavailable, code: "unavailable", status: 503, passes: true},
 		"a tombstone":                       {healed: reconcile.Healed{UserID: someone, User: user}, reason: ensure.ErrGone, code: "user_gone", status: 404},
 		"another row has the address":       {healed: finding(reconcile.Finding{Kind: reconcile.Conflict, Constraint: "users_email_key", HeldBy: "user_x"}), reason: ensure.ErrConflict, code: "conflict", status: 409},
 		"the row is soft-deleted":           {healed: finding(reconcile.Finding{Kind: reconcile.Stale, Fields: []string{"deleted_at"}}), reason: ensure.ErrSoftDeleted, code: "soft_deleted", status: 409},
@@ -231,6 +232,36 @@ func TestAFloodOfUnknownUsersIsHeldWithinTheBudget(t *testing.T) {
 			t.Errorf("%d of %d were refused", refused, n)
 		}
 	})
+}
+
+// Only what the budget has to spare is for asking for users one by one.
+func TestUsersAreAskedForAloneWithinTheBudget(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ burst, first, second int }{{10, 5, 0}, {5, 2, 0}, {1, -1, -1}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{heal: func(id string) reconcile.Healed { return reconcile.Healed{UserID: id} }}
+			var alone []int // for each call: how many more it might ask for, -1: it was not told to
+			w.asking = func(may func() bool) {
+				n := -1
+				if may != nil {
+					n = 0
+					for may() {
+						n++
+					}
+				}
+				alone = append(alone, n)
+			}
+			e := w.in(t, ensure.Config{HealsPerSecond: 0.001, Burst: c.burst})
+			for i := range min(2, c.burst) {
+				if _, err := e.Ensure(t.Context(), fmt.Sprint("user_", i)); !errors.Is(err, ensure.ErrGone) {
+					t.Errorf("error %v", err)
+				}
+			}
+			if alone[0] != c.first || len(alone) > 1 && alone[1] != c.second {
+				t.Errorf("a burst of %d: %v", c.burst, alone)
+			}
+		})
+	}
 }
 
 func TestClerkIsLeftAloneAfterAFailure(t *testing.T) {

@@ -2,6 +2,7 @@ package ensure_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -44,11 +45,17 @@ func ExampleNew() {
 	if err := db.CreateDefaultTable(ctx, conn); err != nil { // yours is there already
 		panic(err)
 	}
+	// Rollcall's own tables, which pause, tombstones and the journal are in: those of the
+	// Rollcall that makes the runs. The name is its database.table, in the same spelling.
+	if _, err := db.Migrate(ctx, conn); err != nil {
+		panic(err)
+	}
+	state := db.NewState(conn, "users")
 	email, err := reconcile.ParseAttribute("primary_email_address")
 	if err != nil {
 		panic(err)
 	}
-	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", Mapping: reconcile.Mapping{
+	table, err := db.OpenTable(ctx, conn, db.TableConfig{Name: "users", State: state, Mapping: reconcile.Mapping{
 		Key:     "clerk_id",
 		Columns: []reconcile.Column{{Name: "email", Expr: reconcile.Expr{From: []reconcile.Attribute{email}}}},
 	}})
@@ -62,7 +69,8 @@ func ExampleNew() {
 		panic(err)
 	}
 	defer client.Close()
-	engine := &reconcile.Engine{Source: client, Table: table, Policy: reconcile.DefaultPolicy(), Guard: reconcile.DefaultGuard()}
+	engine := &reconcile.Engine{Source: client, Table: table, State: state, Policy: reconcile.DefaultPolicy(), Guard: reconcile.DefaultGuard()}
+	defer engine.Close()
 	ensurer, err := ensure.New(ensure.Config{Rows: table, Healer: engine})
 	if err != nil {
 		panic(err)
@@ -87,5 +95,15 @@ func ExampleNew() {
 	response := httptest.NewRecorder()
 	handler.ServeHTTP(response, request)
 	fmt.Println(response.Code, response.Body)
-	// Output: 200 there is a row: true
+
+	// What Rollcall knows holds here too: nobody gets a row while it is paused.
+	if err := state.Pause(ctx, "moving", "an operator"); err != nil {
+		panic(err)
+	}
+	other := sim.Create(clerksim.NewUser{EmailAddress: []string{"bob@example.com"}})
+	_, err = ensurer.Ensure(ctx, other)
+	fmt.Println(errors.Is(err, ensure.ErrPaused))
+	// Output:
+	// 200 there is a row: true
+	// true
 }

@@ -26,6 +26,7 @@ type world struct {
 	reads  [][]string
 	heals  [][]string
 	enter  func(context.Context) // called by Heal first, without the lock
+	asking func(func() bool)     // called by Heal with what says whether it may ask for users alone
 }
 
 var (
@@ -56,6 +57,9 @@ func (w *world) Heal(ctx context.Context, ids []string, o reconcile.HealOptions)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.heals = append(w.heals, ids)
+	if w.asking != nil {
+		w.asking(o.AskAlone)
+	}
 	if w.failed != nil {
 		return nil, w.failed
 	}

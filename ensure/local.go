@@ -46,6 +46,7 @@ type Config struct {
 	// hundred users. Users wait for their turn up to two seconds, during which others join
 	// them, and are refused with ErrRateLimited where that is not enough. Defaults 2
 	// and 10: a fifth of what a development instance allows, a fiftieth of a production instance.
+	// It is this process' own: where several share an instance, divide by their number.
 	HealsPerSecond float64
 	Burst          int
 	// Log receives what was made and what went wrong, by user id; nil is slog.Default().
@@ -56,6 +57,7 @@ const (
 	atOnce    = 100                  // users in one call, as many as Clerk looks up in one request
 	gathering = 2 * time.Millisecond // how long a call waits for more users
 	maxQueue  = 2 * time.Second      // the longest wait for the budget
+	mostAlone = 5                    // users in one call who are asked for alone, one after the other
 	resting   = 3 * time.Second      // how long Clerk is left alone after it could not be asked
 )
 
@@ -204,7 +206,7 @@ func (l *local) admit() (time.Duration, error) {
 
 // heal asks Clerk for users without a row, and inserts them.
 func (l *local) heal(ctx context.Context, ids []string) []healed {
-	results, err := l.cfg.Healer.Heal(ctx, ids, reconcile.HealOptions{Writer: "ensure", OnlyMissing: true})
+	results, err := l.cfg.Healer.Heal(ctx, ids, reconcile.HealOptions{Writer: "ensure", OnlyMissing: true, AskAlone: l.askAlone()})
 	if err != nil {
 		reason := ErrUnavailable
 		if errors.Is(err, reconcile.ErrPaused) {
@@ -241,10 +243,26 @@ func (l *local) heal(ctx context.Context, ids []string) []healed {
 	return out
 }
 
+// askAlone is for one call to Clerk: whether it may ask once more, for a user who is not
+// in the list. Only what the budget has to spare is for that, so that a flood of users who
+// are gone does not keep out the others. A budget of one call at a time has nothing to spare.
+func (l *local) askAlone() func() bool {
+	if l.cfg.Burst < 2 {
+		return nil
+	}
+	left := mostAlone
+	return func() bool {
+		left--
+		return left >= 0 && l.budget.Tokens() >= float64(l.cfg.Burst)/2 && l.budget.Allow()
+	}
+}
+
 // verdict says why a user whom Heal looked at has no row.
 func verdict(h *reconcile.Healed) error {
 	e := &Error{UserID: h.UserID}
 	switch f := h.Finding; {
+	case h.Unsure:
+		e.Reason, e.RetryAfter, e.Detail = ErrUnavailable, time.Second, "Clerk's list does not have the user, who may just have signed up: there was no time to ask for the user alone"
 	case h.User == nil:
 		e.Reason = ErrGone
 	case f == nil: // not inserted although nothing is wrong: a tombstone

@@ -1,6 +1,7 @@
 package ensure_test
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -81,4 +82,22 @@ func (r *real) rows(t testing.TB) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Clerk's list may lag behind a sign-up, which is no reason to sign the user out.
+func TestAUserWhoIsNotInClerksListYet(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, 0)
+	id, gone := r.sim.Create(clerksim.NewUser{}), r.sim.Create(clerksim.NewUser{})
+	if err := r.sim.Delete(gone); err != nil {
+		t.Fatal(err)
+	}
+	r.sim.SetFaults(clerksim.Faults{EmptyList: true})
+	e := r.ensurer(t, r.newEngine())
+	if result, err := e.Ensure(t.Context(), id); err != nil || !result.Created || r.rows(t) != 1 {
+		t.Errorf("%+v, %v, %d rows", result, err, r.rows(t))
+	}
+	if _, err := e.Ensure(t.Context(), gone); !errors.Is(err, ensure.ErrGone) {
+		t.Errorf("a user who is gone: %v", err)
+	}
 }

@@ -51,6 +51,12 @@ func WithToken(ctx context.Context, token string) context.Context {
 	return context.WithValue(ctx, tokenKey{}, token)
 }
 
+// tokenOf is the user's session token, "" where the context has none.
+func tokenOf(ctx context.Context) string {
+	token, _ := ctx.Value(tokenKey{}).(string)
+	return token
+}
+
 // remote is the source of an Ensurer that asks a Rollcall.
 type remote struct {
 	cfg RemoteConfig
@@ -63,7 +69,7 @@ func (*remote) wait()                            {}
 // ensure implements source.
 func (s *remote) ensure(ctx context.Context, userID string) (created bool, until time.Time, err error) {
 	e := &Error{UserID: userID}
-	token, _ := ctx.Value(tokenKey{}).(string)
+	token := tokenOf(ctx)
 	if token == "" {
 		e.Reason, e.Detail = ErrInvalidToken, "the context has none: see ensure.WithToken"
 		return false, until, e

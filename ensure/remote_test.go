@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/clerksim"
@@ -150,6 +154,84 @@ func TestARollcallThatIsNotThere(t *testing.T) {
 	if _, err := e.Ensure(ensure.WithToken(context.Background(), someonesToken), someone); !errors.Is(err, ensure.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// answers is Rollcall's side of a client, without a network: the status and the body.
+type answers func(token string) (int, string)
+
+func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body := f(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// A token that is refused refuses those alone who have it.
+func TestOthersDoNotAnswerForARefusedToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused, _ := clerksim.New(clerksim.Config{}).SessionToken(clerksim.Session{UserID: someone, AuthorizedParty: "https://elsewhere.example.com"})
+		release := make(chan struct{})
+		var good, bad atomic.Int64
+		e, err := ensure.Remote("http://rollcall", ensure.RemoteConfig{Client: &http.Client{Transport: answers(func(token string) (int, string) {
+			<-release
+			if token == refused {
+				bad.Add(1)
+				return http.StatusUnauthorized, `{"error":{"code":"invalid_token","message":"m"}}`
+			}
+			good.Add(1)
+			return http.StatusOK, `{"status":"created","created":true,"user_id":"` + someone + `"}`
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asking sync.WaitGroup
+		ask := func(token string, n int, want error) {
+			for range n {
+				asking.Go(func() {
+					if _, err := e.Ensure(ensure.WithToken(t.Context(), token), someone); !errors.Is(err, want) {
+						t.Errorf("token %.9s: %v, want %v", token, err, want)
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		ask(refused, 1, ensure.ErrInvalidToken) // it is the one who begins the request
+		ask(someonesToken, 5, nil)
+		close(release)
+		asking.Wait()
+		if good.Load() != 1 || bad.Load() != 1 || !e.Known(someone) {
+			t.Errorf("%d good requests, %d refused ones, remembered: %t", good.Load(), bad.Load(), e.Known(someone))
+		}
+		e.Forget(t.Context(), someone)
+		ask(refused, 1, ensure.ErrInvalidToken)
+		if bad.Load() != 2 { // whose token it was does not ask again
+			t.Errorf("%d refused requests", bad.Load())
+		}
+	})
+}
+
+// Wait waits for requests whose callers have left.
+func TestWaitWaitsForWhatCallersLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Bool
+		e, err := ensure.Remote("http://rollcall", ensure.RemoteConfig{Client: &http.Client{Transport: answers(func(string) (int, string) {
+			time.Sleep(time.Second) //nolint:forbidigo // synctest's clock
+			ended.Store(true)
+			return http.StatusOK, `{"status":"present","user_id":"` + someone + `"}`
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithTimeout(ensure.WithToken(t.Context(), someonesToken), time.Millisecond)
+		defer leave()
+		if _, err := e.Ensure(ctx, someone); !errors.Is(err, context.DeadlineExceeded) || ended.Load() {
+			t.Errorf("who left: %v", err)
+		}
+		e.Wait()
+		if !ended.Load() {
+			t.Error("Wait returned during a request")
+		}
+	})
 }
 
 func TestAddressesThatCannotBe(t *testing.T) {

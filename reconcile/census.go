@@ -111,8 +111,7 @@ func (r *run) recordInstance(ctx context.Context) error {
 
 // checkOverlap aborts where Clerk does not know the table's keys: a hundred
 // random ones first, and up to a thousand where those leave a doubt.
-func (r *run) checkOverlap(ctx context.Context) error {
-	sample := r.census.sample
+func (r *run) checkOverlap(ctx context.Context, sample []string) error {
 	rand.Shuffle(len(sample), func(i, j int) { sample[i], sample[j] = sample[j], sample[i] })
 	asked, known := 0, 0
 	for chunk := range slices.Chunk(sample, lookupSize) {

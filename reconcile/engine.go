@@ -15,7 +15,9 @@ import (
 type Engine struct {
 	Source Source
 	Table  Table
-	// State is Rollcall's memory; nil for none: no history, no lease, and no cure but Insert.
+	// State is Rollcall's memory; nil for none: no history, no journal, no lease, no cure but
+	// Insert, and neither pauses nor tombstones nor what an undo holds back are known. The
+	// table is to have the same.
 	State  State
 	Policy Policy
 	Guard  Guard
@@ -29,12 +31,15 @@ type Engine struct {
 	Patience time.Duration
 	// Announcing says which inserted users are announced to the application; the zero value: nobody.
 	Announcing Announcing
+	// Proof is what Heal remembers between its calls, and other engines may share;
+	// nil is one of the engine's own.
+	Proof *Proof
 	// Log receives what happens; nil discards it.
 	Log *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
-	proof proof // for Heal
+	proof Proof // where Proof is nil
 }
 
 // Options are what one run is asked for.

@@ -2,9 +2,9 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -23,6 +23,10 @@ type HealOptions struct {
 	// OnlyMissing leaves stale and orphaned rows alone: the first request of a
 	// user needs a row, and nothing else.
 	OnlyMissing bool
+	// AskAlone is asked before each request for a single user whom Clerk's lookup did not
+	// return: lookups may lag behind a sign-up. Where it says no, the user is Unsure.
+	// Nil takes the lookup at its word.
+	AskAlone func() bool
 }
 
 // Writers are those who write outside of runs.
@@ -36,6 +40,8 @@ type Healed struct {
 	// Finding is what was wrong, and whether it was cured; nil: nothing, or a user
 	// whom Clerk and the table both do not have.
 	Finding *Finding
+	// Unsure says that Clerk may have the user all the same: only a lookup was asked.
+	Unsure bool
 	// Created says that Heal inserted the row, Present that there is one now which
 	// is not soft-deleted.
 	Created, Present bool
@@ -87,11 +93,12 @@ type healing struct {
 	opts     HealOptions
 	users    map[string]User
 	presence map[string]bool // has a row
+	unsure   map[string]bool
 	findings map[string]Finding
 }
 
 func (e *Engine) newHealing(ids []string, o HealOptions) *healing {
-	h := &healing{asked: ids, opts: o, users: map[string]User{}, presence: map[string]bool{}, findings: map[string]Finding{}}
+	h := &healing{asked: ids, opts: o, users: map[string]User{}, presence: map[string]bool{}, unsure: map[string]bool{}, findings: map[string]Finding{}}
 	for _, id := range ids {
 		if !slices.Contains(h.ids, id) {
 			h.ids = append(h.ids, id)
@@ -170,6 +177,7 @@ func (h *healing) look(ctx context.Context, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("look users up: %w", err)
 	}
+	users = h.askAlone(ctx, ids, users)
 	var comparisons []Comparison
 	if err := h.try(ctx, func() (err error) { comparisons, err = h.Table.Compare(ctx, users); return err }); err != nil {
 		return fmt.Errorf("compare with table %s: %w", h.Table.Name(), err)
@@ -205,6 +213,31 @@ func (h *healing) look(ctx context.Context, ids []string) error {
 	return h.lookAgain(ctx, users)
 }
 
+// askAlone adds the users whom Clerk has although the lookup did not return them.
+func (h *healing) askAlone(ctx context.Context, ids []string, users []User) []User {
+	if h.opts.AskAlone == nil {
+		return users
+	}
+	for _, id := range ids {
+		if slices.ContainsFunc(users, func(u User) bool { return u.ID == id }) {
+			continue
+		}
+		if !h.opts.AskAlone() {
+			h.unsure[id] = true
+			continue
+		}
+		switch u, err := h.Source.Get(ctx, id); {
+		case err == nil:
+			users = append(users, u)
+			h.late = append(h.late, u)
+		case !errors.Is(err, ErrGone): // about this user: the others go on
+			h.log.Warn("ask Clerk for a user whom its lookup did not return", "user_id", id, "error", err)
+			h.unsure[id] = true
+		}
+	}
+	return users
+}
+
 // lookAgain tells a row that somebody else inserted meanwhile from one that was
 // not inserted, because of a tombstone.
 func (h *healing) lookAgain(ctx context.Context, users []User) error {
@@ -233,7 +266,7 @@ func (h *healing) lookAgain(ctx context.Context, users []User) error {
 func (h *healing) results() []Healed {
 	out := make([]Healed, len(h.asked))
 	for i, id := range h.asked {
-		r := Healed{UserID: id, Present: h.presence[id]}
+		r := Healed{UserID: id, Unsure: h.unsure[id], Present: h.presence[id]}
 		if u, known := h.users[id]; known {
 			r.User = &u
 		}
@@ -264,48 +297,5 @@ func (h *healing) endFindings(ctx context.Context, healed []Healed) error {
 	if err := h.try(ctx, func() error { return h.State.RecordFindings(ctx, h.report.RunID, ended) }); err != nil {
 		return fmt.Errorf("end findings: %w", err)
 	}
-	return nil
-}
-
-// proof remembers for how long it is proven that this is the right Clerk for
-// the table.
-type proof struct {
-	mu    sync.Mutex
-	until time.Time
-}
-
-// proofLasts is how long it is not asked again: long enough to cost nothing,
-// short against the time in which somebody changes a secret key.
-const proofLasts = 10 * time.Minute
-
-// proveOnce holds the instance against the one that the table belongs to. Where
-// neither is known it takes a whole census, as a run does.
-func (h *healing) proveOnce(ctx context.Context) error {
-	p := &h.proof
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if h.now().Before(p.until) {
-		return nil
-	}
-	if err := h.checkInstance(ctx); err != nil {
-		return err
-	}
-	known := h.Guard.Instance != "" && h.Guard.Instance != InstanceAuto && h.Guard.Instance != InstanceOff
-	if !known && h.State != nil {
-		var instance string
-		if err := h.try(ctx, func() (err error) { instance, err = h.State.Instance(ctx); return err }); err != nil {
-			return fmt.Errorf("read the known instance: %w", err)
-		}
-		known = instance != ""
-	}
-	if h.report.Clerk.InstanceID == "" || !known {
-		if err := h.takeCensus(ctx); err != nil {
-			return err
-		}
-		if err := h.checkOverlap(ctx); err != nil {
-			return err
-		}
-	}
-	p.until = h.now().Add(proofLasts)
 	return nil
 }

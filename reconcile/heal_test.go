@@ -250,3 +250,37 @@ func TestHealBeforeTheFirstRun(t *testing.T) {
 		}
 	})
 }
+
+// Whoever signed up a moment ago may not be in Clerk's list yet.
+func TestHealAsksForAUserAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(w *world) {
+		w.settled()
+		w.clerk.hidden = map[string]bool{}
+		for _, id := range []string{"user_new", "user_newer", "user_newest"} {
+			w.clerk.add(id, id+"@example.com", "New")
+			w.clerk.hidden[id] = true
+		}
+		o := reconcile.HealOptions{Writer: "ensure", OnlyMissing: true}
+		if got := w.heal(o, "user_new"); got[0].User != nil || got[0].Unsure || got[0].Present {
+			w.Errorf("the lookup's word: %+v", got[0])
+		}
+		left := 3
+		o.AskAlone = func() bool { left--; return left >= 0 }
+		got := w.heal(o, "user_0001", "user_nobody", "user_new", "user_newer", "user_newest")
+		for i, want := range []struct{ has, unsure, created bool }{{has: true}, {}, {true, false, true}, {true, false, true}, {unsure: true}} {
+			if h := got[i]; (h.User != nil) != want.has || h.Unsure != want.unsure || h.Created != want.created {
+				w.Errorf("%+v", h)
+			}
+		}
+		// A guard holds the insert back until the number is known, and the lookup still lags.
+		limit, err := reconcile.ParseLimit("50%")
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.engine.Guard.MaxInserted, left = limit, 9
+		if got := w.heal(o, "user_newest"); !got[0].Created || !w.has("user_newest") {
+			w.Errorf("behind a guard: %+v", got[0])
+		}
+	})
+}

@@ -27,6 +27,7 @@ type run struct {
 	comparing, writing atomic.Int64  // nanoseconds
 	arriving           arriving      // its map is guarded by mu
 	outside            *Outside      // for Heal: what guards have to count already; nil in a run
+	late               []User        // for Heal: users whom Clerk has and lookups do not return yet
 
 	mu       sync.Mutex // guards what follows, and the report
 	listed   int64
@@ -130,7 +131,7 @@ func (r *run) prove(ctx context.Context) error {
 	if err := together(ctx, r.checkInstance, r.takeCensus); err != nil {
 		return err
 	}
-	return r.checkOverlap(ctx)
+	return r.checkOverlap(ctx, r.census.sample)
 }
 
 // await waits for channels to be closed.

@@ -15,6 +15,10 @@ type Table interface {
 	// Scan streams every row's key, in no order. It fails rather than leave out
 	// rows that row-level security hides.
 	Scan(ctx context.Context, row func(Key) error) error
+	// Sample returns the keys of up to n random rows that are linked and not soft-deleted.
+	// It returns fewer, or none, only where there are no more. Of a large table it reads a
+	// part. It fails where row-level security hides rows.
+	Sample(ctx context.Context, n int) ([]string, error)
 	// Compare reads the rows of these users and says how each differs. The
 	// result is parallel to users.
 	Compare(ctx context.Context, users []User) ([]Comparison, error)

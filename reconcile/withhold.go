@@ -84,6 +84,12 @@ func (r *run) insertWithheld(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("look withheld users up: %w", err)
 		}
+		for _, u := range r.late {
+			same := func(other User) bool { return other.ID == u.ID }
+			if slices.Contains(chunk, u.ID) && !slices.ContainsFunc(users, same) {
+				users = append(users, u)
+			}
+		}
 		if err := r.insert(ctx, users); err != nil {
 			return err
 		}

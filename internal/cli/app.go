@@ -42,6 +42,9 @@ type app struct {
 	table  db.Table
 	state  *db.State // nil: none
 	client *clerkclient.Client
+	// proof is for every engine: the table, the server and the key stay the same for as
+	// long as the program runs, also where the table is opened anew.
+	proof *reconcile.Proof
 	// onResponse is told the status of every attempt to ask Clerk; may be nil.
 	onResponse func(status int)
 	alerts     *alert.Keeper // of a single run; nil tells nobody
@@ -161,7 +164,7 @@ func (a *app) engine() *reconcile.Engine {
 	e := &reconcile.Engine{
 		Source: a.client, Table: a.table, Policy: a.cfg.Policy, Guard: a.cfg.Guard,
 		Holder: processName(), Lease: a.cfg.Schedule.Lease,
-		Workers: max(1, a.cfg.Database.MaxConnections/2), Log: slogger(a.log), Announcing: a.announcing(),
+		Workers: max(1, a.cfg.Database.MaxConnections/2), Log: slogger(a.log), Announcing: a.announcing(), Proof: a.proof,
 	}
 	if a.state != nil { // a nil *State in the interface would not be nil
 		e.State = a.state
@@ -218,6 +221,7 @@ func (a *app) forget(ctx context.Context, r *reconcile.RunReport) {
 
 // close gives everything back.
 func (a *app) close() {
+	a.proof.Close()
 	if a.client != nil {
 		a.client.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-sync/rollcall/config"
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 // configure reads the configuration and sets the log up.
@@ -35,7 +36,7 @@ For your own table set CLERK_SECRET_KEY and DATABASE_URL, then:
 		log.Warn("configuration: " + w)
 	}
 	log.Debug("configuration", zap.String("source", cfg.Source))
-	return &app{p: p, cfg: cfg, log: log}, nil
+	return &app{p: p, cfg: cfg, log: log, proof: &reconcile.Proof{}}, nil
 }
 
 // sections are those of the configuration that must be whole.

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-sync/rollcall/config"
 	"github.com/rollcall-sync/rollcall/db"
 	"github.com/rollcall-sync/rollcall/internal/discover"
+	"github.com/rollcall-sync/rollcall/reconcile"
 )
 
 func (p *Program) initCommand() *cobra.Command {
@@ -117,7 +118,7 @@ func (p *Program) configureBare() (*app, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
-	return &app{p: p, cfg: cfg, log: log}, nil
+	return &app{p: p, cfg: cfg, log: log, proof: &reconcile.Proof{}}, nil
 }
 
 // urlHint says where the database's URL may be.

@@ -36,9 +36,8 @@ type service struct {
 
 	opening sync.Mutex // held while something is opened, or looked at again
 
-	mu     sync.RWMutex // guards what follows
-	parts  app
-	healer *reconcile.Engine // of these parts; nil: to be made
+	mu    sync.RWMutex // guards what follows
+	parts app
 }
 
 // now is a copy of the parts, which others may replace meanwhile.
@@ -52,7 +51,6 @@ func (s *service) replace(a app) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parts = a
-	s.healer = nil
 }
 
 // ready opens what is not open yet, and asks for a sign of life.
@@ -205,30 +203,24 @@ func (s *service) refresh(ctx context.Context) error {
 	return nil
 }
 
-// heal is Engine.Heal on the parts of now. The engine is kept for as long as they
-// are: it remembers that this is the right Clerk for the table. It measures how long
-// users waited for their rows, by whichever way they came.
+// heal is Engine.Heal on the parts of now. It measures how long users waited for their
+// rows, by whichever way they came.
 func (s *service) heal(ctx context.Context, ids []string, o reconcile.HealOptions) ([]reconcile.Healed, error) {
-	s.mu.Lock()
-	if s.healer == nil {
-		s.healer = s.parts.engine()
-	}
-	healer := s.healer
-	s.mu.Unlock()
-	healed, err := healer.Heal(ctx, ids, o)
+	a := s.now()
+	healed, err := a.engine().Heal(ctx, ids, o)
 	if slices.ContainsFunc(healed, func(h reconcile.Healed) bool { return h.Created }) {
 		s.wake()
 	}
-	var gone []string
+	var changed []string // otherwise than the check on first requests may remember
 	for _, h := range healed {
 		if h.Created {
 			err = errors.Join(err, s.found(*h.Finding))
 		}
-		if !h.Present && !o.DryRun {
-			gone = append(gone, h.UserID)
+		if !h.Present && !o.DryRun || h.Created && o.Writer != "ensure" {
+			changed = append(changed, h.UserID)
 		}
 	}
-	s.forget(gone...)
+	s.forget(changed...)
 	return healed, err
 }
 
