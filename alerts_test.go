@@ -215,7 +215,7 @@ func TestTellsOfKilledRuns(t *testing.T) {
 			t.Parallel()
 			s, m := newSite(t, 300), newMailbox(t)
 			env := s.with(strings.Replace(s.variable("ROLLCALL_CONFIG_YAML"), "{clerk", "{"+m.config()+", clerk", 1))
-			for range 5 {
+			for kill := range 5 {
 				listing := make(chan struct{}, 1000)
 				s.sim.OnRequest(func(r *http.Request) {
 					if r.URL.Path == "/v1/users" && r.URL.Query().Get("starting_after") != "" {
@@ -229,6 +229,12 @@ func TestTellsOfKilledRuns(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-listing
+				// It would otherwise die before it has noted that the one before was killed, or while it tells.
+				s.until(t, fmt.Sprintf("%d <= (SELECT coalesce(max((record->>'wrong')::int), 0) FROM rollcall.alerts WHERE topic = 'full')", kill))
+				if kill == 3 {
+					m.await(1)
+					s.until(t, "NOT EXISTS (SELECT FROM rollcall.alerts WHERE record::text LIKE '%claimed%')")
+				}
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait() // it was killed
 				pgtest.Exec(t, s.url, "UPDATE rollcall.control SET expires_at = now()")
@@ -242,6 +248,20 @@ func TestTellsOfKilledRuns(t *testing.T) {
 				t.Errorf("told %+v", got)
 			}
 		})
+	}
+}
+
+// until waits until the database says so.
+func (s *site) until(t *testing.T, condition string) {
+	t.Helper()
+	pool := pgtest.Pool(t, s.url)
+	for there, end := false, time.Now().Add(time.Minute); !there; <-time.After(20 * time.Millisecond) {
+		if err := pool.QueryRow(t.Context(), "SELECT "+condition).Scan(&there); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", condition)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,11 +149,19 @@ func TestStatusNotReady(t *testing.T) {
 func TestTriggerWhileAnotherProcessHoldsTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var made []daemon.Request
+		soFar := func() []daemon.Request {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(made)
+		}
 		d, err := daemon.New(daemon.Config{Standby: 30 * time.Second, Run: func(_ context.Context, r daemon.Request) (*reconcile.RunReport, error) {
 			if !r.DryRun && time.Since(epoch) < 10*time.Minute {
 				return &reconcile.RunReport{Mode: r.Mode, Outcome: reconcile.Skipped, Held: true}, nil
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			made = append(made, r)
 			return ended(r.Mode, reconcile.InSync), nil
 		}})
@@ -169,12 +178,12 @@ func TestTriggerWhileAnotherProcessHoldsTheLease(t *testing.T) {
 			t.Error("requests were not queued once")
 		}
 		synctest.Wait()
-		if q := d.Status().Queued; !slices.Equal(q, []daemon.Request{full}) || !slices.Equal(made, []daemon.Request{dry}) {
-			t.Errorf("queued %v, made %v", q, made)
+		if q := d.Status().Queued; !slices.Equal(q, []daemon.Request{full}) || !slices.Equal(soFar(), []daemon.Request{dry}) {
+			t.Errorf("queued %v, made %v", q, soFar())
 		}
 		time.Sleep(time.Hour)
-		if want := []daemon.Request{dry, full}; !slices.Equal(made, want) {
-			t.Errorf("made %v, want %v", made, want)
+		if want := []daemon.Request{dry, full}; !slices.Equal(soFar(), want) {
+			t.Errorf("made %v, want %v", soFar(), want)
 		}
 		cancel()
 		if err := <-done; err != nil {
