@@ -255,14 +255,12 @@ func TestTellsOfKilledRuns(t *testing.T) {
 func (s *site) until(t *testing.T, condition string) {
 	t.Helper()
 	pool := pgtest.Pool(t, s.url)
-	for there, end := false, time.Now().Add(time.Minute); !there; <-time.After(20 * time.Millisecond) {
+	within(t, time.Minute, condition, func() (there bool) {
 		if err := pool.QueryRow(t.Context(), "SELECT "+condition).Scan(&there); err != nil {
 			t.Fatal(err)
 		}
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", condition)
-		}
-	}
+		return there
+	})
 }
 
 // A CronJob tells too: of drift, once, and of its end; not of dry runs. What it could

@@ -262,7 +262,13 @@ func (p *process) told(message string) (n int) {
 // eventually looks again and again at what nothing tells of.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); !holds(); <-time.After(50 * time.Millisecond) {
+	within(t, 3*time.Minute, what, holds)
+}
+
+// within is eventually with a time limit.
+func within(t *testing.T, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !holds(); <-time.After(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for: %s", what)
 		}

@@ -92,11 +92,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*RunReport, error) {
 	r := e.newRun(o, newRunID(e.now()))
 	usage := e.Source.Usage()
 	// Where something panics, too: a lease that is renewed for ever would keep every later run out.
-	defer func() {
-		if r.stop != nil {
-			r.stop()
-		}
-	}()
+	defer func() { r.stop() }()
 
 	err := r.do(ctx)
 
@@ -133,7 +129,7 @@ func NotBegun(o Options, began time.Time, err error) *RunReport {
 
 func (e *Engine) newRun(o Options, id string) *run {
 	r := &run{Engine: e, Policy: e.Policy, o: o, report: newReport(id, o.Mode, o.DryRun, e.now()), log: e.Log,
-		permit: Permit{RunID: id, Announce: e.announce(o)}, snapshot: make(chan struct{}), proven: make(chan struct{})}
+		permit: Permit{RunID: id, Announce: e.announce(o)}, snapshot: make(chan struct{}), proven: make(chan struct{}), stop: func() {}}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}

@@ -19,7 +19,7 @@ type run struct {
 	report             *RunReport
 	log                *slog.Logger
 	permit             Permit
-	stop               func() // ends the lease's renewal
+	stop               func() // ends the lease's renewal, if there is one; more than once does no harm
 	stored             bool   // the state knows this run
 	census             *census
 	snapshot           chan struct{} // closed once the census reads, or cannot
@@ -212,7 +212,6 @@ func (r *run) supported() error {
 // begin takes the lease and stores that the run began. The context that it
 // returns ends when the lease is lost.
 func (r *run) begin(ctx context.Context) (context.Context, error) {
-	r.stop = func() {}
 	if r.State == nil {
 		return ctx, nil
 	}
@@ -248,9 +247,7 @@ func (r *run) store(ctx context.Context) error {
 // close stores how the run ended and gives the lease back, even after a
 // cancellation. After a whole run, what it did not find is no finding any more.
 func (r *run) close(ctx context.Context, whole bool) error {
-	if r.stop != nil {
-		r.stop()
-	}
+	r.stop()
 	r.report.Database.Table = r.Table.Name()
 	if r.State == nil {
 		return nil

@@ -129,12 +129,12 @@ func (a *app) person(ctx context.Context, id string, turn server.Turn) (server.P
 
 // inspect holds a user against the row, in a turn; a nil user is not in Clerk.
 func (a *app) inspect(ctx context.Context, id string, u *reconcile.User, turn server.Turn) (p server.Person, err error) {
-	err = turn(ctx, func() error { p, err = inspect(ctx, a, id, u); return err })
+	err = turn(ctx, func() error { p, err = a.sideBySide(ctx, id, u); return err })
 	return p, err
 }
 
-// inspect asks the database alone.
-func inspect(ctx context.Context, a *app, id string, u *reconcile.User) (server.Person, error) {
+// sideBySide is inspect without the turn: it asks the database alone.
+func (a *app) sideBySide(ctx context.Context, id string, u *reconcile.User) (server.Person, error) {
 	p := server.Person{UserID: id}
 	mapping := a.table.Mapping()
 	rows, err := a.table.Read(ctx, []string{id})
